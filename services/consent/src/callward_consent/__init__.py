@@ -1,0 +1,1 @@
+"""The consent service: decides whether a call may be recorded and used."""

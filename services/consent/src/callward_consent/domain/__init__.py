@@ -1,0 +1,1 @@
+"""Consent's rules: pure, no input or output."""

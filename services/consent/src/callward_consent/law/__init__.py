@@ -1,0 +1,1 @@
+"""The law of recording consent as versioned data."""

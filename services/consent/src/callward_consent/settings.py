@@ -1,0 +1,21 @@
+"""The knobs of consent."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from callward_common.settings import ServiceSettings
+
+
+class ConsentSettings(ServiceSettings):
+    """Settings of the consent service, from variables that start with CALLWARD_CONSENT_."""
+
+    model_config = SettingsConfigDict(env_prefix="CALLWARD_CONSENT_")
+
+    future_tolerance: timedelta = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="How far in the future a date may lie, for clocks that differ.",
+    )

@@ -1,0 +1,1 @@
+"""The retention service: plans how long a recording is kept."""

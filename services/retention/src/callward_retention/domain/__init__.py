@@ -1,0 +1,1 @@
+"""Retention's rules: pure, no input or output."""

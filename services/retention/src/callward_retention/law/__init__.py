@@ -1,0 +1,1 @@
+"""The law of record retention as versioned data."""
