@@ -1,0 +1,1 @@
+"""The access gateway: the one door through which a person sees or hears anything."""

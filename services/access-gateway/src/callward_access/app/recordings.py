@@ -1,0 +1,103 @@
+"""Listing recordings and viewing what is known of one."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from callward_access.app.guard import Guard
+from callward_access.domain.errors import IntegrityFailure, PurposeRequired, RecordingNotFound, UnknownPurpose
+from callward_access.domain.model import Act, Page, Recording, Summary
+from callward_access.domain.purposes import demand_purpose
+from callward_access.ports import (
+    Consent,
+    Denied,
+    Granted,
+    Keys,
+    Listed,
+    MediaReader,
+    Person,
+    Recordings,
+    Units,
+)
+from callward_common.ids import new_id
+
+
+class RecordingsApp:
+    """Lists without identifying fields; opens those fields as an act of its own."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        recordings: Recordings,
+        consent: Consent,
+        keys: Keys,
+        media: MediaReader,
+        units: Units,
+    ) -> None:
+        self._guard = guard
+        self._recordings = recordings
+        self._consent = consent
+        self._keys = keys
+        self._media = media
+        self._units = units
+
+    async def list(self, person: Person, *, page_size: int, page_token: str, queue: str) -> Page:
+        """Return a page of sealed recordings, newest first."""
+        answer = await self._guard.demand_list(person)
+        page = await self._recordings.list(
+            person.tenant_id, page_size=page_size, page_token=page_token, queue=queue
+        )
+        async with self._units.begin(person.tenant_id) as unit:
+            unit.record(Listed(person.actor, len(page.recordings), answer.policies))
+        return page
+
+    async def show(self, person: Person, recording_id: str) -> Summary:
+        """Return one recording as lists show it. Raises RecordingNotFound."""
+        answer = await self._guard.demand_list(person)
+        recording = await self.find(person, Act.list, recording_id)
+        async with self._units.begin(person.tenant_id) as unit:
+            unit.record(Listed(person.actor, 1, answer.policies))
+        return recording.summary
+
+    async def view(
+        self, person: Person, recording_id: str, purpose: str | None
+    ) -> tuple[Summary, Mapping[str, Any]]:
+        """Open the sealed metadata of a recording's call: who called whom, about which patient."""
+        code = await self.purpose(person, Act.view, recording_id, purpose)
+        recording = await self.find(person, Act.view, recording_id)
+        answer = await self._guard.demand(person, Act.view, recording, code, None)
+        await self._guard.demand_audit(person, Act.view, recording_id, code)
+        grant = Granted(new_id(), person.actor, recording_id, Act.view, code, answer.policies)
+        async with self._units.begin(person.tenant_id) as unit:
+            unit.record(grant)
+        call_id = recording.summary.call_id
+        lease = await self._keys.open_call_metadata(person, call_id, grant)
+        document = json.loads(
+            self._media.open_document(person.tenant_id, call_id, recording.call_metadata, lease)
+        )
+        if not isinstance(document, dict):
+            raise IntegrityFailure("the sealed metadata is no document")
+        return recording.summary, document
+
+    async def refuse_download(self, person: Person, recording_id: str, purpose: str | None) -> None:
+        """Ask the policies for a download; the base policies permit it to nobody. Raises what they say."""
+        code = await self.purpose(person, Act.download, recording_id, purpose)
+        recording = await self.find(person, Act.download, recording_id)
+        use = await self._consent.playback(person.tenant_id, recording.summary.call_id)
+        await self._guard.demand(person, Act.download, recording, code, use)
+
+    async def find(self, person: Person, act: Act, recording_id: str) -> Recording:
+        """Return the recording; that there is none is put on record. Raises RecordingNotFound."""
+        try:
+            return await self._recordings.get(person.tenant_id, recording_id)
+        except RecordingNotFound as error:
+            denial = Denied(person.actor, act, error.type, recording_id)
+            raise await self._guard.refused(person, denial, error) from None
+
+    async def purpose(self, person: Person, act: Act, recording_id: str, purpose: str | None) -> str:
+        """Return the purpose; that there is none is put on record. Raises PurposeRequired or UnknownPurpose."""
+        try:
+            return demand_purpose(purpose)
+        except (PurposeRequired, UnknownPurpose) as error:
+            denial = Denied(person.actor, act, error.type, recording_id)
+            raise await self._guard.refused(person, denial, error) from None

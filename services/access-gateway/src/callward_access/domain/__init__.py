@@ -1,0 +1,1 @@
+"""The gateway's rules: pure, no input or output."""

@@ -1,0 +1,1 @@
+"""The access gateway's database migrations."""

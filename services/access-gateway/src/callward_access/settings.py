@@ -1,0 +1,55 @@
+"""The knobs of the access gateway."""
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from callward_common.settings import ServiceSettings
+
+
+class AccessSettings(ServiceSettings):
+    """Settings of the access gateway, from variables that start with CALLWARD_ACCESS_."""
+
+    model_config = SettingsConfigDict(env_prefix="CALLWARD_ACCESS_")
+
+    audience: str = Field(
+        default="callward-access", min_length=1, description="The audience that tokens must name."
+    )
+    max_audit_lag: timedelta = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        le=timedelta(minutes=5),
+        description="How far audit may be behind before nothing is opened any more.",
+    )
+    session_lifetime: timedelta = Field(
+        default=timedelta(hours=1),
+        gt=timedelta(0),
+        le=timedelta(hours=12),
+        description="How long a listening session lasts.",
+    )
+    listen_lead: timedelta = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(0),
+        le=timedelta(minutes=5),
+        description="How much may be heard ahead of the pace.",
+    )
+    listen_factor: float = Field(
+        default=2.0,
+        gt=0,
+        le=10,
+        description="How many times faster than real time media is served after the lead.",
+    )
+    reauthorise_after: timedelta = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        le=timedelta(seconds=60),
+        description="After this long a running stream asks policies, consent, audit and key-management again.",
+    )
+    max_playing_sessions: int = Field(
+        default=10_000, ge=1, description="How many sessions' pace this process remembers at most."
+    )
+    cookie_key: SecretStr | None = Field(
+        default=None,
+        description="32 bytes in hex that seal listening cookies; without it a new key is made at every start.",
+    )

@@ -1,0 +1,101 @@
+"""What is plugged into what."""
+
+from fastapi import FastAPI
+
+from callward.access.v1 import tenant_register_service_pb2, tenant_register_service_pb2_grpc
+from callward.access.v1.events_pb2 import TenantChanged
+from callward_access.app.guard import Guard
+from callward_access.app.listening import ListeningApp, ListeningRules
+from callward_access.app.recordings import RecordingsApp
+from callward_access.app.register import RegisterApp
+from callward_access.cedar import CedarEngine
+from callward_access.grpc_api import TenantRegister
+from callward_access.http import listening, recordings
+from callward_access.http.people import ListeningCookies, People
+from callward_access.neighbours import ConsentDecisions, IngestRecordings, KeyLeases
+from callward_access.sealed_media import SealedMedia
+from callward_access.settings import AccessSettings
+from callward_access.store import DatabaseRegister, DatabaseUnits
+from callward_common.clock import Clock
+from callward_common.db import Database, OutboxRelay, WatermarkTracker
+from callward_common.events.bus import EventBus
+from callward_common.events.consumer import EventConsumer
+from callward_common.events.watermark import GrpcWatermarkSource
+from callward_common.grpc.client import Channels
+from callward_common.grpc.server import GrpcBinding
+from callward_common.http.app import create_app
+from callward_common.objects.store import ObjectStore
+from callward_common.runtime.service import Service
+from callward_common.tenancy.projection import TenantProjection
+from callward_common.tokens import JwksSource, TokenVerifier
+
+NAME = "access-gateway"
+
+
+def build(
+    settings: AccessSettings,
+    *,
+    db: Database,
+    bus: EventBus,
+    clock: Clock,
+    channels: Channels,
+    objects: ObjectStore,
+    jwks: JwksSource,
+) -> Service:
+    """Build the access gateway out of its adapters."""
+    tenants = TenantProjection(db, clock)
+    tracker = WatermarkTracker(db, GrpcWatermarkSource(channels), clock)
+    guard = Guard(CedarEngine.shipped(), tracker, DatabaseUnits(db), max_audit_lag=settings.max_audit_lag)
+    door = _door(settings, guard, db, clock, channels, objects, TokenVerifier(tenants, jwks, clock))
+    tenant_consumer = EventConsumer(
+        bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock
+    )
+    return Service(
+        name=NAME,
+        grpc=[
+            GrpcBinding(
+                tenant_register_service_pb2_grpc.add_TenantRegisterServicer_to_server,
+                TenantRegister(RegisterApp(DatabaseRegister(db))),
+                tenant_register_service_pb2.DESCRIPTOR.services_by_name["TenantRegister"],
+            )
+        ],
+        http=door,
+        consumers=[tenant_consumer],
+        background=[OutboxRelay(db, bus, clock), tracker],
+        ready=[("database", db.ping)],
+    )
+
+
+def _door(
+    settings: AccessSettings,
+    guard: Guard,
+    db: Database,
+    clock: Clock,
+    channels: Channels,
+    objects: ObjectStore,
+    verifier: TokenVerifier,
+) -> FastAPI:
+    units, media = DatabaseUnits(db), SealedMedia(objects)
+    reader, consent, keys = IngestRecordings(channels), ConsentDecisions(channels), KeyLeases(channels)
+    recordings_app = RecordingsApp(guard, reader, consent, keys, media, units)
+    rules = ListeningRules(
+        session_lifetime=settings.session_lifetime,
+        lead=settings.listen_lead,
+        factor=settings.listen_factor,
+        reauthorise_after=settings.reauthorise_after,
+        max_sessions=settings.max_playing_sessions,
+    )
+    listening_app = ListeningApp(guard, recordings_app, reader, consent, keys, media, units, clock, rules)
+    key = settings.cookie_key
+    cookies = ListeningCookies(None if key is None else bytes.fromhex(key.get_secret_value()))
+    people = People(verifier, guard, cookies, audience=settings.audience)
+    return create_app(
+        component=NAME,
+        routers=[
+            recordings.router(recordings_app, people),
+            listening.router(listening_app, people, cookies, lifetime=settings.session_lifetime),
+        ],
+        title="Callward for people",
+        description="List, view and listen to recorded calls, each act with its own right, purpose and record.",
+        clock=clock,
+    )
