@@ -1,0 +1,1 @@
+"""Writes the ledger that nobody can update, and proves it."""

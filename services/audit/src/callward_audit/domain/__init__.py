@@ -1,0 +1,1 @@
+"""Audit's rules: pure, no input or output."""
