@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import callward
 import yaml
+
+import callward
 from callward.options.v1 import options_pb2
 
 TARGET = Path(__file__).parent.parent / "deploy" / "topology.yaml"
@@ -52,17 +53,7 @@ def topology() -> dict[str, Any]:
                 produced.setdefault(topic, set()).add(components[file.package].name)
     every = sorted(components.values(), key=lambda component: component.name)
     return {
-        "components": [
-            {
-                "name": component.name,
-                "http_door": component.http_door,
-                "resources": [
-                    {"name": resource.name, "rights": sorted(resource.rights)}
-                    for resource in component.resources
-                ],
-            }
-            for component in every
-        ],
+        "components": [_component(component) for component in every],
         "rpc": sorted(rpc, key=lambda edge: str(edge["service"])),
         "topics": [
             {
@@ -73,6 +64,13 @@ def topology() -> dict[str, Any]:
             for topic, producers in sorted(produced.items())
         ],
     }
+
+
+def _component(component: options_pb2.Component) -> dict[str, Any]:
+    resources = [
+        {"name": resource.name, "rights": sorted(resource.rights)} for resource in component.resources
+    ]
+    return {"name": component.name, "http_door": component.http_door, "resources": resources}
 
 
 def render() -> str:
