@@ -1,0 +1,1 @@
+"""Mechanisms shared by the services of Callward: no business noun lives here."""

@@ -1,0 +1,192 @@
+"""The loop of a consumer: each event handled once, in the transaction that remembers it."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+from opentelemetry import context as trace_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql
+
+from callward_common.clock import Clock
+from callward_common.db.database import Database
+from callward_common.db.tables import dead_letters, inbox
+from callward_common.db.transaction import Transaction
+from callward_common.db.waiting import Backoff, wait_for_any
+from callward_common.errors import CallwardError, Category
+from callward_common.events.bus import CommitRefused, Delivery, EventBus, Partition, Subscription
+from callward_common.events.envelope import Envelope
+from callward_common.events.options import topic_of
+
+_log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Message)
+
+#: Handles an event within the transaction: whatever it raises undoes both, and the event is tried again.
+Handler = Callable[[Transaction, Envelope, M], Awaitable[None]]
+
+#: Failures of what the handler needs, not of the event: tried again without end.
+_OUTAGES = frozenset({Category.unavailable, Category.deadline, Category.rate})
+
+
+class DeadLetterLimitExceeded(CallwardError):
+    """A consumer gave up too many events in too short a time: the fault is not in the events, so it stops."""
+
+    type = "dead-letter-limit-exceeded"
+    title = "Too many events could not be handled"
+
+
+class EventConsumer:
+    """Hands the events of its topics to handlers, by type; other types are passed over.
+
+    An event that cannot be handled becomes a dead letter after `tries`; more than `dead_limit` of them within
+    `dead_window` end `run` with DeadLetterLimitExceeded.
+    """
+
+    def __init__(
+        self,
+        *,
+        bus: EventBus,
+        db: Database,
+        group: str,
+        handlers: Mapping[type[Message], Handler[Any]],
+        clock: Clock,
+        topics: Sequence[str] | None = None,
+        max_records: int = 100,
+        fetch_timeout: float = 0.5,
+        tries: int = 5,
+        dead_limit: int = 10,
+        dead_window: timedelta = timedelta(seconds=60),
+        retry_after: float = 0.1,
+    ) -> None:
+        """`topics`: those of the handlers' types unless given; `retry_after`: seconds, doubling with each try."""
+        self.name = f"consumer-{group}"
+        self.topics = sorted(set(topics or {topic_of(kind) for kind in handlers}))
+        if not all(self.topics):
+            raise ValueError("a handled message declares no topic")
+        self._bus = bus
+        self._db = db
+        self._group = group
+        self._handlers = {kind.DESCRIPTOR.full_name: (kind, handler) for kind, handler in handlers.items()}
+        self._clock = clock
+        self._max_records = max_records
+        self._fetch_timeout = fetch_timeout
+        self._tries = tries
+        self._dead_limit = dead_limit
+        self._dead_window = dead_window.total_seconds()
+        self._retry_after = retry_after
+        self._deaths: deque[float] = deque()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consumes until `stop` is set and the event in hand is done; its position is committed."""
+        backoff = Backoff()
+        subscription: Subscription | None = None
+        try:
+            while not stop.is_set():
+                try:
+                    subscription = subscription or await self._bus.subscribe(self._group, self.topics)
+                    await self._batch(subscription, stop)
+                    backoff.succeeded()
+                except CallwardError as error:
+                    if error.category not in _OUTAGES:
+                        raise
+                    _log.warning("the event bus does not answer", extra={"group": self._group})
+                    await wait_for_any(stop, within=backoff.failed())
+        finally:
+            if subscription is not None:
+                await subscription.close()
+
+    async def _batch(self, subscription: Subscription, stop: asyncio.Event) -> None:
+        deliveries = await subscription.fetch(self._max_records, self._fetch_timeout)
+        positions: dict[Partition, int] = {}
+        try:
+            for delivery in deliveries:
+                if not await self._deliver(delivery, stop):
+                    break
+                positions[delivery.partition] = delivery.offset + 1
+        finally:
+            if positions:
+                await self._commit(subscription, positions)
+
+    async def _commit(self, subscription: Subscription, positions: Mapping[Partition, int]) -> None:
+        try:
+            await subscription.commit(positions)
+        except CommitRefused:
+            # Another member owns the partition now and reads these events again: the inbox knows them.
+            _log.info("commit refused after a rebalance", extra={"group": self._group})
+
+    async def _deliver(self, delivery: Delivery, stop: asyncio.Event) -> bool:
+        """Returns true when the delivery is done with, false when `stop` came first."""
+        backoff, tried = Backoff(first=self._retry_after), 0
+        while True:
+            try:
+                await self._handle(delivery.envelope)
+                return True
+            except Exception as error:  # noqa: BLE001  # a handler may raise anything; what it was is counted and named, never shown
+                outage = isinstance(error, OSError) or (
+                    isinstance(error, CallwardError) and error.category in _OUTAGES
+                )
+                tried += not outage
+                self._report(delivery, type(error), tried)
+                if tried >= self._tries:
+                    await self._bury(delivery, type(error))
+                    return True
+            await wait_for_any(stop, within=backoff.failed())
+            if stop.is_set():
+                return False
+
+    async def _handle(self, envelope: Envelope) -> None:
+        found = self._handlers.get(envelope.type)
+        if found is None:
+            return
+        kind, handler = found
+        parent = {"traceparent": envelope.traceparent} if envelope.traceparent else {}
+        token = trace_context.attach(TraceContextTextMapPropagator().extract(parent))
+        try:
+            async with self._db.transaction(envelope.tenant or None) as transaction:
+                if await self._is_new(transaction, envelope.id):
+                    await handler(transaction, envelope, envelope.parse(kind))
+        finally:
+            trace_context.detach(token)
+
+    async def _is_new(self, transaction: Transaction, event_id: str) -> bool:
+        row = {"consumer": self._group, "event_id": event_id, "handled_at": self._clock.now()}
+        statement = postgresql.insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.event_id)
+        return (await transaction.connection.execute(statement)).first() is not None
+
+    async def _bury(self, delivery: Delivery, cause: type[Exception]) -> None:
+        now = self._clock.monotonic()
+        while self._deaths and now - self._deaths[0] > self._dead_window:
+            self._deaths.popleft()
+        if len(self._deaths) >= self._dead_limit:
+            raise DeadLetterLimitExceeded(f"{self.name} gave up {self._dead_limit} events and met another.")
+        self._deaths.append(now)
+        envelope = delivery.envelope
+        async with self._db.transaction() as transaction:
+            if not await self._is_new(transaction, envelope.id):
+                return
+            await transaction.connection.execute(
+                insert(dead_letters).values(
+                    consumer=self._group,
+                    event_id=envelope.id,
+                    topic=delivery.partition.topic,
+                    partition=delivery.partition.number,
+                    position=delivery.offset,
+                    type=envelope.type,
+                    tenant_id=envelope.tenant,
+                    cause=cause.__name__,
+                    tries=self._tries,
+                    dead_at=self._clock.now(),
+                )
+            )
+
+    def _report(self, delivery: Delivery, cause: type[Exception], attempt: int) -> None:
+        extra = {"group": self._group, "event_id": delivery.envelope.id, "event_type": delivery.envelope.type}
+        _log.warning(
+            "an event could not be handled", extra={**extra, "error_type": cause.__name__, "attempt": attempt}
+        )

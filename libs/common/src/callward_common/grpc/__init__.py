@@ -1,0 +1,1 @@
+"""gRPC with mutual TLS: server, channels, and who is calling."""

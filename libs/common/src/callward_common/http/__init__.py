@@ -1,0 +1,1 @@
+"""The HTTP doors: the application, its error documents and its models."""

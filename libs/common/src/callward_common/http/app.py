@@ -1,0 +1,43 @@
+"""Makes the application of a door."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from callward_common.clock import Clock
+from callward_common.http.middleware import JsonBodyLimit, RequestEnvelope
+from callward_common.http.problems import PROBLEM_RESPONSE, install
+
+
+def create_app(
+    *,
+    component: str,
+    routers: Sequence[APIRouter],
+    title: str,
+    description: str,
+    clock: Clock,
+    version: str = "1",
+    openapi_tags: list[dict[str, Any]] | None = None,
+    max_json_bytes: int = 256 * 1024,
+) -> FastAPI:
+    """Gives the door's application: problem documents, request ids, security headers, `/openapi.json`, no pages.
+
+    JSON bodies past `max_json_bytes` are refused with 413. Other bodies are not read before the route reads them.
+    """
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version,
+        openapi_tags=openapi_tags,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"default": PROBLEM_RESPONSE},
+    )
+    for router in routers:
+        app.include_router(router)
+    install(app)
+    app.add_middleware(JsonBodyLimit, max_bytes=max_json_bytes)
+    app.add_middleware(RequestEnvelope, component=component, clock=clock)
+    return app

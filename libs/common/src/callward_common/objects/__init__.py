@@ -1,0 +1,1 @@
+"""Objects: the ports to a store of versioned objects and its locks."""

@@ -1,0 +1,1 @@
+"""A service is a value; the host runs one or six of them."""

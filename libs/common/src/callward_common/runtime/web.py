@@ -1,0 +1,128 @@
+"""uvicorn as the host uses it: bound sockets are given to it, signals are not its business."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Seconds an idle connection is kept, and bytes of a header block at most.
+KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES = 5, 32 * 1024
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Gives host and port of "host:port" or "[v6]:port". Raises ValueError when it is neither."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("an address is host:port")
+    return host.strip("[]"), int(port)
+
+
+def demand_loopback(address: str) -> None:
+    """Raises ValueError unless the address is a literal of the loopback network: HTTP has no TLS here."""
+    host, _ = split_address(address)
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError("HTTP without TLS is served on a loopback address only")
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a bound on what the parser keeps: head, trailers, a single header of any length.
+
+    Counted are the bytes since the parser last told of something other than a header (httptools has no limit).
+    """
+
+    _silent, _told = 0, False
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser; past MAX_HEADER_BYTES of headers it answers 400 and closes."""
+        self._told = False
+        super().data_received(data)
+        self._silent = 0 if self._told else self._silent + len(data)
+        if self._silent > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("The headers are too large.")
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        self._told = True
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body has come."""
+        self._told = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        self._told = True
+        super().on_message_complete()
+
+
+class WebServer(uvicorn.Server):
+    """An HTTP server on a socket of its own. `start()` returns when it accepts; `stop()` when it has drained."""
+
+    def __init__(self, app: ASGIApp, address: str, *, grace: float, max_connections: int = 2000) -> None:
+        """Binds the socket at once; port 0 takes a free one. `grace`: seconds for requests in flight to finish."""
+        demand_loopback(address)
+        host, port = split_address(address)
+        self._socket = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+        self.address = _text(self._socket)
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=max_connections,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=max(1, ceil(grace)),
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none: the host owns SIGTERM and SIGINT."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts listening and tells `start()`."""
+        await super().startup(sockets)
+        self._ready.set()
+
+    async def start(self) -> asyncio.Task[None]:
+        """Returns the task of the server once it accepts connections."""
+        self._task = asyncio.create_task(self.serve([self._socket]), name=f"http {self.address}")
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        return self._task
+
+    async def stop(self) -> None:
+        """Stops accepting, lets requests in flight finish within the grace, and returns."""
+        self.should_exit = True
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        self._socket.close()
+
+
+def _text(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
