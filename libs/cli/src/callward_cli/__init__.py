@@ -1,0 +1,1 @@
+"""`callward`: the command for people."""

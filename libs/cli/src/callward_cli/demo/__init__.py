@@ -1,0 +1,1 @@
+"""`callward demo`: one real recorded call through the public doors only."""

@@ -1,0 +1,66 @@
+"""`callward dev`: the whole platform in the foreground, on loopback."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from callward_cli.exits import CommandError, Exit
+from callward_common.telemetry.logging import configure_logging
+from callward_embedded.config import EmbeddedConfig
+from callward_embedded.errors import EmbeddedError
+from callward_embedded.platform import Platform
+
+DOORS = {
+    "ingest": "for call platforms",
+    "access-gateway": "for people",
+    "audit": "for SIEM tools and auditors",
+}
+
+
+async def run(data_dir: Path | None, *, ingest_port: int, access_port: int, audit_port: int) -> None:
+    """Run until SIGTERM or Ctrl-C; what was acknowledged is on disk afterwards. Raises CommandError."""
+    ports = {"ingest": ingest_port, "access-gateway": access_port, "audit": audit_port}
+    configure_logging("WARNING")
+    try:
+        found = EmbeddedConfig.from_environment(os.environ, data_dir)
+        config = EmbeddedConfig(
+            data_dir=found.data_dir,
+            environment=found.environment,
+            ports={name: port for name, port in ports.items() if port},
+        )
+        async with Platform(config) as platform:
+            show(platform, Console())
+            await platform.serve_until_stopped()
+    except EmbeddedError as error:
+        raise CommandError(str(error), Exit.platform) from error
+
+
+def show(platform: Platform, console: Console) -> None:
+    """Print addresses, demo credentials and what is kept where."""
+    console.print(
+        "[bold yellow]Development platform[/bold yellow]: keys, data and passwords on this machine. Never for real calls."
+    )
+    for component, audience in DOORS.items():
+        console.print(f"  {platform.doors[component]}  {audience}", highlight=False)
+    console.print(f"  {platform.issuers_url}  tokens (demo issuer)", highlight=False)
+    accounts = Table(
+        "tenant", "who", "secret", "one-time codes (TOTP secret)", "may", title="Demo credentials"
+    )
+    for account in platform.people.values():
+        accounts.add_row(
+            account.tenant_id,
+            account.name,
+            account.secret,
+            account.totp_secret,
+            ", ".join(sorted(account.roles)),
+        )
+    for account in platform.machines.values():
+        accounts.add_row(
+            account.tenant_id, account.name, account.secret, "", " ".join(sorted(account.scopes))
+        )
+    console.print(accounts)
+    for folder in platform.folders:
+        console.print(f"  {folder.path}  {folder.holds}", highlight=False, soft_wrap=True)
+    console.print("Ctrl-C stops it.")

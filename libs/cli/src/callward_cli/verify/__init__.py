@@ -1,0 +1,1 @@
+"""Checks documents offline: receipts, proofs of inclusion, proofs of consistency."""
