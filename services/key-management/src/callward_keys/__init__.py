@@ -1,0 +1,1 @@
+"""The key-management service: issues, seals and opens data keys, signs documents, makes pseudonyms."""

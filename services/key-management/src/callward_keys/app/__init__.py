@@ -1,0 +1,1 @@
+"""The use cases of key-management, one unit of work each."""

@@ -1,0 +1,1 @@
+"""What key-management knows and decides: pure, without I/O."""

@@ -1,0 +1,15 @@
+"""Key-management's gRPC services: request → app → response."""
+
+from callward_keys.grpc_api.issuer import DataKeyIssuer
+from callward_keys.grpc_api.opener import DataKeyOpener
+from callward_keys.grpc_api.pseudonymiser import Pseudonymiser
+from callward_keys.grpc_api.signing import CheckpointSigner, ReceiptSigner, SigningKeyDirectory
+
+__all__ = [
+    "CheckpointSigner",
+    "DataKeyIssuer",
+    "DataKeyOpener",
+    "Pseudonymiser",
+    "ReceiptSigner",
+    "SigningKeyDirectory",
+]

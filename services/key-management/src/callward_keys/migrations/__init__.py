@@ -1,0 +1,1 @@
+"""Key-management's database migrations."""
