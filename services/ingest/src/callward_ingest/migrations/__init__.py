@@ -1,0 +1,1 @@
+"""The versions of ingest's database."""

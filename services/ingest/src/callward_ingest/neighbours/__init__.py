@@ -1,0 +1,1 @@
+"""The other components as ingest calls them, over gRPC."""

@@ -1,0 +1,5 @@
+"""Ingest's tables and SQL."""
+
+from callward_ingest.store.units import DatabaseUnits
+
+__all__ = ["DatabaseUnits"]

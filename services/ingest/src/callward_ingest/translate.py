@@ -1,0 +1,66 @@
+"""Recordings, media and times as protobuf has them: in events, for neighbours and for the gateway."""
+
+from datetime import UTC, datetime
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from callward.ingest.v1 import recording_pb2
+from callward_ingest.domain.recordings import Measured, Recording, RecordingState
+
+STATES = {
+    recording_pb2.RECORDING_STATE_RECEIVING: RecordingState.receiving,
+    recording_pb2.RECORDING_STATE_SEALED: RecordingState.sealed,
+    recording_pb2.RECORDING_STATE_QUARANTINED: RecordingState.quarantined,
+    recording_pb2.RECORDING_STATE_ABANDONED: RecordingState.abandoned,
+}
+_STATE_NUMBERS = {state: number for number, state in STATES.items()}
+
+
+def to_timestamp(moment: datetime) -> Timestamp:
+    """Gives a moment as protobuf has it."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment.astimezone(UTC).replace(tzinfo=None))
+    return stamp
+
+
+def from_timestamp(stamp: Timestamp) -> datetime:
+    """Gives a moment in UTC."""
+    return stamp.ToDatetime(UTC)
+
+
+def media_message(media: Measured) -> recording_pb2.MediaFacts:
+    """Gives the message of what was measured."""
+    duration = Duration()
+    duration.FromTimedelta(media.duration)
+    return recording_pb2.MediaFacts(
+        media_type=media.media_type,
+        codec=media.codec,
+        channels=media.channels,
+        sample_rate=media.sample_rate,
+        duration=duration,
+        bytes_per_second=media.bytes_per_second,
+        size=media.size,
+        findings=media.findings,
+    )
+
+
+def summary_message(recording: Recording) -> recording_pb2.RecordingSummary:
+    """Gives a recording as lists show it."""
+    summary = recording_pb2.RecordingSummary(
+        recording_id=recording.recording_id,
+        call_id=recording.call_id,
+        state=_STATE_NUMBERS[recording.state],
+        reasons=recording.reasons,
+        queue=recording.queue,
+        call_started_at=to_timestamp(recording.call_started_at),
+        retention_class=recording.retention_class or "",
+        retention_citation=recording.retention_citation or "",
+    )
+    if recording.sealed_at is not None:
+        summary.sealed_at.CopyFrom(to_timestamp(recording.sealed_at))
+    if recording.retain_until is not None:
+        summary.retain_until.CopyFrom(to_timestamp(recording.retain_until))
+    if recording.media is not None:
+        summary.media.CopyFrom(media_message(recording.media))
+    return summary
