@@ -1,6 +1,6 @@
 """What the gateway needs of the world, in its own words."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -147,7 +147,7 @@ class MediaReader(Protocol):
 
     def read(
         self, tenant_id: str, recording: Recording, rendition: str, lease: Lease, start: int, stop: int
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the plaintext from `start` to before `stop`. Raises IntegrityFailure before any wrong byte."""
         ...
 

@@ -1,7 +1,8 @@
 """Decrypts ranges of sealed media: the manifest is believed, the store is not."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from itertools import accumulate
 
 from google.protobuf.message import DecodeError
@@ -10,7 +11,7 @@ from callward.ingest.v1 import manifest_pb2
 from callward_access.domain.errors import IntegrityFailure
 from callward_access.domain.model import Lease, Recording
 from callward_common.crypto.keys import associated_data, open_small
-from callward_common.crypto.streaming import DecryptionError, StreamDecryptor, decrypt_range
+from callward_common.crypto.streaming import StreamDecryptor, StreamError, decrypt_range
 from callward_common.objects.store import ObjectMissing, ObjectStore
 
 FORMAT = "callward/1"
@@ -35,7 +36,7 @@ class SealedMedia:
 
     async def read(
         self, tenant_id: str, recording: Recording, rendition: str, lease: Lease, start: int, stop: int
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the plaintext from `start` to before `stop`. Raises IntegrityFailure before any wrong byte."""
         manifest = _verified(tenant_id, recording, lease)
         parts = _rendition(manifest, rendition).parts
@@ -44,21 +45,24 @@ class SealedMedia:
             first, last = max(start, begin), min(stop, begin + part.plaintext_size)
             if first < last:
                 aad = associated_data(tenant_id, recording.summary.recording_id, rendition, number)
-                async for piece in self._part(part, lease.key, aad, first - begin, last - begin):
-                    yield piece
+                opened = self._part(part, lease.key, aad, first - begin, last - begin)
+                async with aclosing(opened) as pieces:
+                    async for piece in pieces:
+                        yield piece
 
     async def _part(
         self, part: manifest_pb2.Part, key: bytes, aad: bytes, start: int, stop: int
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         try:
             decryptor = StreamDecryptor(key, aad, part.header, part.ciphertext_size)
             plan = decryptor.plan(start, stop)
             chunks = self._objects.read(
                 part.object_key, part.version_id, start=plan.object_start, stop=plan.object_stop
             )
-            async for piece in decrypt_range(decryptor, chunks, plan):
-                yield piece
-        except DecryptionError as error:
+            async with aclosing(decrypt_range(decryptor, chunks, plan)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except StreamError as error:
             raise IntegrityFailure("a part of the media is not what was sealed") from error
         except ObjectMissing as error:
             raise IntegrityFailure("a part of the media is missing from the store") from error
@@ -69,7 +73,7 @@ class SealedMedia:
             raise IntegrityFailure("the sealed metadata is not the one registered at sealing")
         try:
             return open_small(lease.key, associated_data(tenant_id, call_id, METADATA, 0), ciphertext)
-        except DecryptionError as error:
+        except StreamError as error:
             raise IntegrityFailure("the sealed metadata is not what was sealed") from error
 
 

@@ -19,7 +19,7 @@ LOGS = sa.Table(
 WRITER = sa.Table(
     "writer",
     METADATA,
-    sa.Column("only", sa.Boolean, primary_key=True),
+    sa.Column("single", sa.Boolean, primary_key=True),
     sa.Column("epoch", sa.BigInteger, nullable=False),
 )
 

@@ -1,5 +1,7 @@
 """What is plugged into what."""
 
+from fastapi import FastAPI
+
 from callward.access.v1.events_pb2 import TenantChanged
 from callward.audit.v1 import events_pb2, watermark_service_pb2, watermark_service_pb2_grpc
 from callward_audit.app.checkpoints import Checkpoints
@@ -51,17 +53,7 @@ def build(
     log, ledger = DatabaseLog(db), DatabaseLedger(db, clock)
     checkpoints = Checkpoints(log, KeyManagementSigner(channels), clock)
     ledger_app = LedgerApp(ledger, checkpoints, clock, host=settings.host)
-    readers = Readers(TokenVerifier(tenants, jwks, clock), DatabaseDenials(db), audience=settings.audience)
-    door = create_app(
-        component=NAME,
-        routers=[
-            routes.router(ReadingApp(log, DatabaseLeaves(db)), readers, host=settings.host),
-            keys.router(channels),
-        ],
-        title="Callward audit",
-        description="Events in OCSF by cursor, signed checkpoints, and proofs that verify offline.",
-        clock=clock,
-    )
+    verifier = TokenVerifier(tenants, jwks, clock)
     tenant_consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock
     )
@@ -74,7 +66,7 @@ def build(
                 watermark_service_pb2.DESCRIPTOR.services_by_name["Watermark"],
             )
         ],
-        http=door,
+        http=_door(settings, db, clock, channels, log, verifier),
         consumers=[
             LedgerWriter(db, bus, ledger_app, ledger, topics(), batch=settings.batch),
             tenant_consumer,
@@ -85,4 +77,25 @@ def build(
             WatermarkTracker(db, GrpcWatermarkSource(channels), clock),
         ],
         ready=[("database", db.ping)],
+    )
+
+
+def _door(
+    settings: AuditSettings,
+    db: Database,
+    clock: Clock,
+    channels: Channels,
+    log: DatabaseLog,
+    verifier: TokenVerifier,
+) -> FastAPI:
+    readers = Readers(verifier, DatabaseDenials(db), audience=settings.audience)
+    return create_app(
+        component=NAME,
+        routers=[
+            routes.router(ReadingApp(log, DatabaseLeaves(db)), readers, host=settings.host),
+            keys.router(channels),
+        ],
+        title="Callward audit",
+        description="Events in OCSF by cursor, signed checkpoints, and proofs that verify offline.",
+        clock=clock,
     )

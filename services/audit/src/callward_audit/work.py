@@ -55,13 +55,11 @@ class LedgerWriter:
                 await wait_for_any(stop, within=backoff.failed())
 
     async def _lead(self, stop: asyncio.Event, backoff: Backoff) -> None:
-        async with self._db.dedicated() as connection:
+        async with self._db.dedicated(autocommit=True) as connection:
             while not await connection.scalar(sa.select(sa.func.pg_try_advisory_lock(WRITER_LOCK))):
-                await connection.rollback()
                 await wait_for_any(stop, within=1.0)
                 if stop.is_set():
                     return
-            await connection.commit()
             epoch = await self._ledger.begin_epoch()
             subscription = await self._bus.subscribe(GROUP, self._topics, positions=self._ledger.position)
             try:

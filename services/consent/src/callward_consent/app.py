@@ -24,6 +24,7 @@ from callward_consent.domain.model import (
     EvidenceKind,
     FormCommitment,
     Party,
+    RecordingPolicies,
     Revocation,
     Use,
 )
@@ -44,7 +45,11 @@ class EvidenceGiven:
 
 
 class ConsentApp:
-    """Takes down what is known of a call's consent and decides from it. Nothing is ever changed or removed."""
+    """Takes down what is known of a call's consent and decides from it. Nothing is ever changed or removed.
+
+    Policies are read before a unit begins: read within, each unit under way would need a second connection of
+    the pool, and as many units as there are connections would wait for each other.
+    """
 
     def __init__(
         self, units: Units, policies: Policies, law: Law, clock: Clock, *, future_tolerance: timedelta
@@ -68,12 +73,13 @@ class ConsentApp:
         self._refuse_future(started_at)
         call = Call(call_id, queue, started_at, tuple(parties))
         policy.rows_for(self._law.table(), call.parties)
+        policies = await self._policies.of_tenant(tenant_id)
         async with self._units.begin(tenant_id) as unit:
             if not await unit.add_call(call):
                 known = await unit.case(call_id)
                 if known is None or known.call != call:
                     raise CallAlreadyRegistered("the call id belongs to a call with other facts")
-            return await self._decide(unit, actor, tenant_id, await self._case(unit, call_id), Use.record)
+            return await self._decide(unit, actor, policies, await self._case(unit, call_id), Use.record)
 
     async def record_evidence(
         self, actor: Actor, tenant_id: str, call_id: str, given: EvidenceGiven, idempotency_key: str
@@ -81,6 +87,7 @@ class ConsentApp:
         """Take down evidence and decide anew; returns the evidence's id and the decision."""
         self._refuse_future(given.given_at)
         evidence = _evidence(given)
+        policies = await self._policies.of_tenant(tenant_id)
         async with self._units.begin(tenant_id) as unit:
             case = await self._case(unit, call_id)
             case.call.demand_party(evidence.party_id)
@@ -89,7 +96,7 @@ class ConsentApp:
                 await unit.record(EvidenceRecorded(actor, call_id, kept))
             elif not _same_evidence(kept, given):
                 raise IdempotencyKeyReused("the idempotency key was used for other evidence")
-            decision = await self._decide(unit, actor, tenant_id, await self._case(unit, call_id), Use.record)
+            decision = await self._decide(unit, actor, policies, await self._case(unit, call_id), Use.record)
             return kept.evidence_id, decision
 
     async def revoke(
@@ -104,6 +111,7 @@ class ConsentApp:
         """Take down that a party revoked its consent and decide anew."""
         self._refuse_future(revoked_at)
         revocation = Revocation(new_id(), party_id, revoked_at)
+        policies = await self._policies.of_tenant(tenant_id)
         async with self._units.begin(tenant_id) as unit:
             case = await self._case(unit, call_id)
             case.call.demand_party(party_id)
@@ -112,12 +120,13 @@ class ConsentApp:
                 await unit.record(Revoked(actor, call_id, kept))
             elif (kept.party_id, kept.revoked_at) != (party_id, revoked_at):
                 raise IdempotencyKeyReused("the idempotency key was used for another revocation")
-            return await self._decide(unit, actor, tenant_id, await self._case(unit, call_id), Use.record)
+            return await self._decide(unit, actor, policies, await self._case(unit, call_id), Use.record)
 
     async def decide(self, actor: Actor, tenant_id: str, call_id: str, use: Use) -> Decision:
         """Decide from the evidence on record. Raises UnknownCall for a call that this tenant never registered."""
+        policies = await self._policies.of_tenant(tenant_id)
         async with self._units.begin(tenant_id) as unit:
-            return await self._decide(unit, actor, tenant_id, await self._case(unit, call_id), use)
+            return await self._decide(unit, actor, policies, await self._case(unit, call_id), use)
 
     async def _case(self, unit: Unit, call_id: str) -> Case:
         case = await unit.case(call_id)
@@ -125,8 +134,10 @@ class ConsentApp:
             raise UnknownCall("no call with this id was registered")
         return case
 
-    async def _decide(self, unit: Unit, actor: Actor, tenant_id: str, case: Case, use: Use) -> Decision:
-        rule = await self._policies.queue_policy(tenant_id, case.call.queue)
+    async def _decide(
+        self, unit: Unit, actor: Actor, policies: RecordingPolicies, case: Case, use: Use
+    ) -> Decision:
+        rule = policies.of(case.call.queue)
         table = self._law.table()
         decision = Decision(
             decision_id=new_id(),

@@ -28,7 +28,7 @@ class ConsentRecorder(consent_recorder_service_pb2_grpc.ConsentRecorderServicer)
         self, request: consent_recorder_service_pb2.RegisterCallRequest, context: Any
     ) -> consent_recorder_service_pb2.RegisterCallResponse:
         """Take down a call and decide."""
-        _texts(request.tenant_id, request.queue)
+        _texts(request.tenant_id, request.queue, *(item.party_id for item in request.parties))
         decision = await self._app.register_call(
             _actor(),
             request.tenant_id,

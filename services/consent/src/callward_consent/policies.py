@@ -1,7 +1,7 @@
 """The recording policies of tenants, from this service's own projection."""
 
 from callward_common.tenancy.model import TenantDirectory
-from callward_consent.domain.model import QueuePolicy
+from callward_consent.domain.model import QueuePolicy, RecordingPolicies
 
 
 class TenantPolicies:
@@ -10,12 +10,13 @@ class TenantPolicies:
     def __init__(self, tenants: TenantDirectory) -> None:
         self._tenants = tenants
 
-    async def queue_policy(self, tenant_id: str, queue: str) -> QueuePolicy:
-        """Return the policy of a queue; off for a queue, or a tenant, that is not known or not active."""
+    async def of_tenant(self, tenant_id: str) -> RecordingPolicies:
+        """Return the policies of a tenant; none, and so no recording, for one that is not known or not active."""
         tenant = await self._tenants.get(tenant_id)
         if tenant is None or not tenant.active:
-            return QueuePolicy()
-        rule = tenant.queues.get(queue)
-        if rule is None:
-            return QueuePolicy(version=tenant.version)
-        return QueuePolicy(rule.recording_on, rule.implied_consent, tenant.version)
+            return RecordingPolicies()
+        queues = {
+            name: QueuePolicy(rule.recording_on, rule.implied_consent, tenant.version)
+            for name, rule in tenant.queues.items()
+        }
+        return RecordingPolicies(tenant.version, queues)

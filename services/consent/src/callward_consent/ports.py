@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from callward_common.identity import Actor
-from callward_consent.domain.model import Call, Decision, Evidence, LawTable, QueuePolicy, Revocation
+from callward_consent.domain.model import Call, Decision, Evidence, LawTable, RecordingPolicies, Revocation
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Units(Protocol):
 class Policies(Protocol):
     """The recording policies of tenants."""
 
-    async def queue_policy(self, tenant_id: str, queue: str) -> QueuePolicy:
-        """Return the policy of a queue; recording is off for a queue, or a tenant, that is not known."""
+    async def of_tenant(self, tenant_id: str) -> RecordingPolicies:
+        """Return the policies of a tenant; none, and so no recording, for one that is not known or not active."""
         ...
 
 

@@ -56,18 +56,22 @@ def evidence(message: consent_pb2.Evidence) -> EvidenceGiven:
     kind = KINDS.get(message.kind)
     if kind is None:
         raise InvalidRequest("the kind of evidence is missing or unknown")
-    offset = message.offset.ToTimedelta() if message.HasField("offset") else None
-    if offset is not None and abs(offset) > FARTHEST_OFFSET:
-        raise InvalidRequest("the offset lies beyond any recording")
     return EvidenceGiven(
         kind=kind,
         party_id=message.party_id,
         given_at=moment(message.given_at, message.HasField("given_at"), "given_at"),
-        offset=offset,
+        offset=_offset(message.offset) if message.HasField("offset") else None,
         script_id=message.script_id,
         script_version=message.script_version,
         form_reference=message.form_reference,
     )
+
+
+def _offset(message: Duration) -> timedelta:
+    # Looked at before it is converted: no timedelta holds what a Duration may claim.
+    if abs(message.seconds) > FARTHEST_OFFSET.total_seconds():
+        raise InvalidRequest("the offset lies beyond any recording")
+    return message.ToTimedelta()
 
 
 def decision_message(decision: Decision) -> consent_pb2.Decision:

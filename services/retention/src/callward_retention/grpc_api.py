@@ -17,9 +17,8 @@ AGE_GROUPS = {
     retention_planner_service_pb2.AGE_GROUP_ADULT: AgeGroup.adult,
     retention_planner_service_pb2.AGE_GROUP_MINOR: AgeGroup.minor,
 }
-#: Clocks that start outside these years are refused: adding a period would leave the calendar.
+#: No call was recorded before: an earlier start is a mistake that would have the recording destroyed at once.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class RetentionPlanner(retention_planner_service_pb2_grpc.RetentionPlannerServicer):
@@ -52,6 +51,6 @@ def _clock_start(request: retention_planner_service_pb2.PlanRequest) -> datetime
         moment = request.clock_start.ToDatetime(tzinfo=UTC)
     except ValueError as error:
         raise InvalidRequest("clock_start is not a moment") from error
-    if not EARLIEST <= moment < LATEST:
-        raise InvalidRequest("clock_start lies outside the years that can be planned for")
+    if moment < EARLIEST:
+        raise InvalidRequest("clock_start lies before 1970")
     return moment

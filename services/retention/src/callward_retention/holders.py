@@ -9,9 +9,8 @@ from callward_retention.domain.model import Holder
 class TenantHolders:
     """Reads holders out of the tenant directory."""
 
-    def __init__(self, tenants: TenantDirectory, *, delete_after_days: int) -> None:
+    def __init__(self, tenants: TenantDirectory) -> None:
         self._tenants = tenants
-        self._delete_after_days = delete_after_days
 
     async def holder(self, tenant_id: str) -> Holder | None:
         """Return the tenant as a holder, or None when it is not known or not active."""
@@ -22,6 +21,6 @@ class TenantHolders:
             entity_type=tenant.entity_type,
             home_state=tenant.home_state,
             retain_years=tenant.retain_years,
-            delete_after=timedelta(days=tenant.delete_after_days or self._delete_after_days),
+            delete_after=timedelta(days=tenant.delete_after_days),
             policy_version=tenant.version,
         )

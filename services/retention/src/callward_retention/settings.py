@@ -1,5 +1,7 @@
 """The knobs of retention."""
 
+from datetime import timedelta
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -11,9 +13,9 @@ class RetentionSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="CALLWARD_RETENTION_")
 
-    delete_after_days: int = Field(
-        default=30,
-        ge=0,
-        le=3650,
-        description="Days between the end of the period and destruction, for tenants that say nothing.",
+    future_tolerance: timedelta = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="How far in the future a date may lie, for clocks that differ.",
     )

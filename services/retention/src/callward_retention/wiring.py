@@ -28,8 +28,10 @@ def build(
     tenants = TenantProjection(db, clock)
     app = RetentionApp(
         DatabasePlans(db),
-        TenantHolders(tenants, delete_after_days=settings.delete_after_days),
+        TenantHolders(tenants),
         shipped_table(),
+        clock,
+        future_tolerance=settings.future_tolerance,
     )
     tenant_consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock

@@ -1,11 +1,18 @@
 """Listing recordings and viewing what is known of one."""
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from callward_access.app.guard import Guard
-from callward_access.domain.errors import IntegrityFailure, PurposeRequired, RecordingNotFound, UnknownPurpose
+from callward_access.domain.errors import (
+    IntegrityFailure,
+    PolicyForbids,
+    PurposeRequired,
+    RecordingNotFound,
+    UnknownPurpose,
+)
 from callward_access.domain.model import Act, Page, Recording, Summary
 from callward_access.domain.purposes import demand_purpose
 from callward_access.ports import (
@@ -19,7 +26,10 @@ from callward_access.ports import (
     Recordings,
     Units,
 )
-from callward_common.ids import new_id
+from callward_common.errors import InvalidRequest
+from callward_common.ids import new_id, parse_id
+
+_log = logging.getLogger(__name__)
 
 
 class RecordingsApp:
@@ -54,6 +64,7 @@ class RecordingsApp:
     async def show(self, person: Person, recording_id: str) -> Summary:
         """Return one recording as lists show it. Raises RecordingNotFound."""
         answer = await self._guard.demand_list(person)
+        recording_id = await self.named(person, Act.list, recording_id)
         recording = await self.find(person, Act.list, recording_id)
         async with self._units.begin(person.tenant_id) as unit:
             unit.record(Listed(person.actor, 1, answer.policies))
@@ -63,6 +74,7 @@ class RecordingsApp:
         self, person: Person, recording_id: str, purpose: str | None
     ) -> tuple[Summary, Mapping[str, Any]]:
         """Open the sealed metadata of a recording's call: who called whom, about which patient."""
+        recording_id = await self.named(person, Act.view, recording_id)
         code = await self.purpose(person, Act.view, recording_id, purpose)
         recording = await self.find(person, Act.view, recording_id)
         answer = await self._guard.demand(person, Act.view, recording, code, None)
@@ -70,21 +82,37 @@ class RecordingsApp:
         grant = Granted(new_id(), person.actor, recording_id, Act.view, code, answer.policies)
         async with self._units.begin(person.tenant_id) as unit:
             unit.record(grant)
+        return recording.summary, await self._metadata(person, recording, grant)
+
+    async def _metadata(self, person: Person, recording: Recording, grant: Granted) -> Mapping[str, Any]:
         call_id = recording.summary.call_id
         lease = await self._keys.open_call_metadata(person, call_id, grant)
-        document = json.loads(
-            self._media.open_document(person.tenant_id, call_id, recording.call_metadata, lease)
-        )
-        if not isinstance(document, dict):
-            raise IntegrityFailure("the sealed metadata is no document")
-        return recording.summary, document
+        try:
+            sealed = recording.call_metadata
+            return _document(self._media.open_document(person.tenant_id, call_id, sealed, lease))
+        except IntegrityFailure as error:
+            _log.error("sealed metadata is not what was sealed", extra={"error_type": error.type})
+            denial = Denied(person.actor, Act.view, error.type, grant.recording_id, grant.purpose)
+            raise await self._guard.refused(person, denial, error) from error
 
     async def refuse_download(self, person: Person, recording_id: str, purpose: str | None) -> None:
-        """Ask the policies for a download; the base policies permit it to nobody. Raises what they say."""
+        """Ask the policies for a download and refuse it in any case: nothing here serves one. Raises PolicyForbids."""
+        recording_id = await self.named(person, Act.download, recording_id)
         code = await self.purpose(person, Act.download, recording_id, purpose)
         recording = await self.find(person, Act.download, recording_id)
         use = await self._consent.playback(person.tenant_id, recording.summary.call_id)
-        await self._guard.demand(person, Act.download, recording, code, use)
+        answer = await self._guard.demand(person, Act.download, recording, code, use)
+        error = PolicyForbids("downloads are not served", extra={"policies": []})
+        denial = Denied(person.actor, Act.download, error.type, recording_id, code, answer.policies)
+        raise await self._guard.refused(person, denial, error)
+
+    async def named(self, person: Person, act: Act, text: str) -> str:
+        """Return a recording's id, or raise RecordingNotFound, on record without the text: it may be anything."""
+        try:
+            return parse_id(text)
+        except InvalidRequest:
+            error = RecordingNotFound("there is no recording with this id")
+            raise await self._guard.refused(person, Denied(person.actor, act, error.type), error) from None
 
     async def find(self, person: Person, act: Act, recording_id: str) -> Recording:
         """Return the recording; that there is none is put on record. Raises RecordingNotFound."""
@@ -101,3 +129,14 @@ class RecordingsApp:
         except (PurposeRequired, UnknownPurpose) as error:
             denial = Denied(person.actor, act, error.type, recording_id)
             raise await self._guard.refused(person, denial, error) from None
+
+
+def _document(plaintext: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(plaintext)
+    except ValueError:
+        # Its cause would hold the plaintext.
+        raise IntegrityFailure("the sealed metadata is no document") from None
+    if not isinstance(document, dict):
+        raise IntegrityFailure("the sealed metadata is no document")
+    return document

@@ -7,13 +7,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from callward_access.app.listening import ListeningApp, MediaAnswer
-from callward_access.domain.errors import SessionNotFound
 from callward_access.domain.model import ListeningSession
 from callward_access.http.models import ListeningSessionView, PurposeBody, session_view
 from callward_access.http.people import ListeningCookies, People
-from callward_access.http.recordings import known_form
-from callward_common.errors import InvalidRequest
-from callward_common.ids import parse_id
 
 
 def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, lifetime: timedelta) -> APIRouter:
@@ -28,7 +24,7 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
     ) -> ListeningSessionView:
         """Ask to listen, with a purpose. The grant is durably on record before this answers."""
         person = await people.identify(request, "listen")
-        session, recording = await app.open(person, known_form(recording_id), body.purpose)
+        session, recording = await app.open(person, recording_id, body.purpose)
         path = f"/v1/listening-sessions/{session.session_id}/media"
         response.headers["Location"] = path
         _set_cookie(response, cookies, session, person.token, lifetime)
@@ -42,7 +38,7 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
     )
     async def get_media(request: Request, session_id: str) -> Response:
         """Serve the media, or the range asked for (RFC 9110), at the pace of listening."""
-        person = await people.identify_listener(request, _known(session_id), "listen")
+        person = await people.identify_listener(request, session_id, "listen")
         answer, body = await app.play(
             person, session_id, request.headers.get("range"), request.headers.get("if-range")
         )
@@ -53,7 +49,7 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
     @routes.head("/listening-sessions/{session_id}/media", operation_id="headMedia")
     async def head_media(request: Request, session_id: str) -> Response:
         """Say what a GET would serve."""
-        person = await people.identify_listener(request, _known(session_id), "listen")
+        person = await people.identify_listener(request, session_id, "listen")
         answer = await app.describe(
             person, session_id, request.headers.get("range"), request.headers.get("if-range")
         )
@@ -62,7 +58,7 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
     @routes.delete("/listening-sessions/{session_id}", operation_id="endListeningSession", status_code=204)
     async def end_session(request: Request, session_id: str) -> Response:
         """End the session at once."""
-        person = await people.identify_listener(request, _known(session_id), "listen")
+        person = await people.identify_listener(request, session_id, "listen")
         await app.close(person, session_id)
         response = Response(status_code=204)
         response.delete_cookie(

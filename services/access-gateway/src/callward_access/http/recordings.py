@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from callward_access.app.recordings import RecordingsApp
-from callward_access.domain.errors import RecordingNotFound
 from callward_access.http.models import (
     PurposeBody,
     RecordingDetails,
@@ -14,8 +13,6 @@ from callward_access.http.models import (
     recording_view,
 )
 from callward_access.http.people import People
-from callward_common.errors import InvalidRequest
-from callward_common.ids import parse_id
 
 MAX_PAGE = 200
 
@@ -42,27 +39,19 @@ def router(app: RecordingsApp, people: People) -> APIRouter:
     async def get_recording(request: Request, recording_id: str) -> RecordingView:
         """Return one recording as lists show it."""
         person = await people.identify(request, "list")
-        return recording_view(await app.show(person, known_form(recording_id)))
+        return recording_view(await app.show(person, recording_id))
 
     @routes.post("/{recording_id}/views", operation_id="viewRecording")
     async def view_recording(request: Request, recording_id: str, body: PurposeBody) -> RecordingDetails:
         """Open what identifies the call. An act of its own, with a purpose; it goes on record."""
         person = await people.identify(request, "view")
-        summary, metadata = await app.view(person, known_form(recording_id), body.purpose)
+        summary, metadata = await app.view(person, recording_id, body.purpose)
         return RecordingDetails(recording=recording_view(summary), metadata=dict(metadata))
 
     @routes.post("/{recording_id}/downloads", operation_id="downloadRecording", status_code=403)
     async def download_recording(request: Request, recording_id: str, body: PurposeBody) -> None:
         """Ask for a download. A right apart from listening, which the base policies give to nobody: 403."""
         person = await people.identify(request, "download")
-        await app.refuse_download(person, known_form(recording_id), body.purpose)
+        await app.refuse_download(person, recording_id, body.purpose)
 
     return routes
-
-
-def known_form(recording_id: str) -> str:
-    """Return the id; one that cannot exist is not found, like any other that does not."""
-    try:
-        return parse_id(recording_id)
-    except InvalidRequest as error:
-        raise RecordingNotFound("there is no recording with this id") from error

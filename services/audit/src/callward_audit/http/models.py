@@ -2,7 +2,8 @@
 
 import base64
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from callward_audit.domain.model import InclusionProof, LogHead
 from callward_common.http.model import StrictModel
@@ -30,8 +31,12 @@ class HashList(StrictModel):
     hashes: list[str]
 
 
-class EventProof(StrictModel):
-    """Everything needed to check offline that one event is in the log."""
+class EventProof(BaseModel):
+    """Everything needed to check offline that one event is in the log. A checkpoint has several lines."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
+    )
 
     format: str = Field(description=f'Always "{PROOF_FORMAT}".')
     log: str

@@ -1,7 +1,7 @@
 """What consent knows: calls, parties, evidence, revocations, the law's rows and decisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -82,6 +82,9 @@ class Call:
             raise InvalidParties("two parties have the same id")
         if not any(party.role is PartyRole.organisation for party in self.parties):
             raise InvalidParties("no party is the organisation that records")
+        # The organisation needs to show no consent: without this nobody on an all-party line would have to.
+        if all(party.role is PartyRole.organisation for party in self.parties):
+            raise InvalidParties("no party is anybody else than the organisation that records")
 
     def demand_party(self, party_id: str) -> None:
         """Raise UnknownParty unless the call has the party."""
@@ -161,6 +164,18 @@ class QueuePolicy:
     recording_on: bool = False
     implied_consent: bool = False
     version: int = 0
+
+
+@dataclass(frozen=True)
+class RecordingPolicies:
+    """A tenant's recording policies by queue, all of one version. A queue that is not among them is off."""
+
+    version: int = 0
+    queues: Mapping[str, QueuePolicy] = field(default_factory=dict)
+
+    def of(self, queue: str) -> QueuePolicy:
+        """Return the policy of a queue."""
+        return self.queues.get(queue, QueuePolicy(version=self.version))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ jurisdictions the strictest applies (Kearney v. Salomon Smith Barney, 39 Cal.4th
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from callward_consent.domain.errors import UnknownJurisdiction
 from callward_consent.domain.model import (
@@ -42,8 +43,8 @@ def rows_for(law: LawTable, parties: Iterable[Party]) -> tuple[LawRow, ...]:
     """Return the rows of all jurisdictions involved, federal law first. Raises UnknownJurisdiction for a code not listed."""
     codes: dict[str, None] = {FEDERAL: None}
     for party in parties:
-        for code in party.jurisdictions or (UNKNOWN_JURISDICTION,):
-            codes[code] = None
+        for code in party.jurisdictions or ("",):
+            codes[code or UNKNOWN_JURISDICTION] = None
     return tuple(_row(law, code) for code in codes)
 
 
@@ -72,12 +73,12 @@ def decide(
     rules = tuple(_applied(row, row is deciding) for row in rows)
     if use is Use.record and not policy.recording_on:
         return Verdict(Outcome.recording_off, rules, (), ("recording-off",), ())
-    revoked = _revoked_parties(evidence, revocations)
-    if revoked:
+    standing = [item for item in evidence if not _is_revoked(item, revocations)]
+    if not _renewed({revocation.party_id for revocation in revocations}, standing):
         return Verdict(Outcome.revoked, rules, (), ("consent-revoked",), ())
     if deciding.one_party:
-        return _one_party(rules, evidence)
-    return _all_party(rows, rules, call, evidence, policy)
+        return _one_party(rules, standing)
+    return _all_party(rows, rules, call, standing, policy)
 
 
 def _strictest(rows: Sequence[LawRow]) -> LawRow:
@@ -96,18 +97,17 @@ def _applied(row: LawRow, deciding: bool) -> AppliedRule:
     )
 
 
-def _revoked_parties(evidence: Sequence[Evidence], revocations: Sequence[Revocation]) -> frozenset[str]:
-    """Return the parties whose last word is a revocation: only a later express consent undoes it."""
-    return frozenset(
-        revocation.party_id
+def _is_revoked(item: Evidence, revocations: Sequence[Revocation]) -> bool:
+    """Say whether the party took it back, afterwards or in the same instant."""
+    return any(
+        revocation.party_id == item.party_id and revocation.revoked_at >= item.given_at
         for revocation in revocations
-        if not any(
-            item.party_id == revocation.party_id
-            and item.kind in EXPRESS_EVIDENCE
-            and item.given_at > revocation.revoked_at
-            for item in evidence
-        )
     )
+
+
+def _renewed(revokers: AbstractSet[str], standing: Sequence[Evidence]) -> bool:
+    """Say whether everybody who revoked has expressly consented since: no announcement undoes a revocation."""
+    return revokers <= {item.party_id for item in standing if item.kind in EXPRESS_EVIDENCE}
 
 
 def _one_party(rules: tuple[AppliedRule, ...], evidence: Sequence[Evidence]) -> Verdict:

@@ -9,3 +9,11 @@ class UnknownTenant(CallwardError):
     category = Category.forbidden
     type = "unknown-tenant"
     title = "The tenant is not known or not active"
+
+
+class DateInFuture(CallwardError):
+    """The clock would start in the future."""
+
+    category = Category.invalid
+    type = "date-in-future"
+    title = "A date lies in the future"

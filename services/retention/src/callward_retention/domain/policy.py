@@ -3,7 +3,7 @@
 The longest applicable period wins; what is unclear takes the longest plausible one until a person decides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from callward_retention.domain.model import (
@@ -85,12 +85,16 @@ def _of_state(
 def _longest_of_kind(
     law: LawTable, entity_type: str, years_of: Callable[[LawRow], int | None], age: str
 ) -> Period:
-    """Where the row has no number: the longest period of that kind; of any kind where the kind has no row at all."""
+    """Where the row has no number: the longest period of that kind; of any kind where the kind has none at all."""
     state_rows = [row for row in law.rows if row.jurisdiction != FEDERAL]
     of_kind = [row for row in state_rows if row.entity_type == entity_type]
-    known = [(years, row) for row in (of_kind or state_rows) if (years := years_of(row)) is not None]
+    known = _numbered(of_kind, years_of) or _numbered(state_rows, years_of)
     years, row = max(known, key=lambda item: item[0])
     return Period(years, row, (f"law-{age}", "longest-of-kind"))
+
+
+def _numbered(rows: Iterable[LawRow], years_of: Callable[[LawRow], int | None]) -> list[tuple[int, LawRow]]:
+    return [(years, row) for row in rows if (years := years_of(row)) is not None]
 
 
 def _adult_years(row: LawRow) -> int | None:

@@ -44,12 +44,12 @@ def _logs() -> None:
     )
     op.create_table(
         "writer",
-        sa.Column("only", sa.Boolean, nullable=False),
+        sa.Column("single", sa.Boolean, nullable=False),
         sa.Column("epoch", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("only", name="writer_pk"),
-        sa.CheckConstraint("only", name="writer_one_row"),
+        sa.PrimaryKeyConstraint("single", name="writer_pk"),
+        sa.CheckConstraint("single", name="writer_one_row"),
     )
-    op.execute("INSERT INTO writer (only, epoch) VALUES (true, 0)")
+    op.execute("INSERT INTO writer (single, epoch) VALUES (true, 0)")
 
 
 def _leaves() -> None:
