@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,6 @@ from tests.support.clock import ManualClock
 from tests.support.grpc import run_servicers
 from tests.support.pki import identities
 from tests.support.postgres import PostgresServer, ServiceDatabase, service_database
-from tests.support.postgres import postgres as postgres
 from tests.support.tenants import MERCY, OTHER, SUSPENDED
 
 PACKAGE = "callward_consent"
@@ -103,19 +102,20 @@ def implied(record: TenantRecord) -> TenantRecord:
 @asynccontextmanager
 async def running(postgres: PostgresServer, *, pool_size: int = 5) -> AsyncIterator[Running]:
     """Runs the service with three tenants provisioned."""
-    clock, bus, stop = ManualClock(), InMemoryBus(), asyncio.Event()
+    clock, bus = ManualClock(), InMemoryBus()
     async with service_database(postgres, PACKAGE, NAME, clock=clock, pool_size=pool_size) as database:
         service = build(ConsentSettings(), db=database.database, bus=bus, clock=clock, channels=Nowhere())
         (consumer,) = service.consumers
-        consuming = asyncio.create_task(consumer.run(stop))
+        consuming = asyncio.create_task(consumer.run(asyncio.Event()))
         try:
             async with run_servicers(NAME, service.grpc, identities()) as channels:
                 world = Running(database, bus, clock, channels)
                 await world.provision(implied(MERCY), implied(OTHER), SUSPENDED)
                 yield world
         finally:
-            stop.set()
-            await consuming
+            consuming.cancel()
+            with suppress(asyncio.CancelledError):
+                await consuming
 
 
 @pytest.fixture

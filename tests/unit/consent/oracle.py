@@ -20,10 +20,10 @@ ROWS = csv_rows()
 
 
 def codes_of(call: Call) -> set[str]:
-    """Gives the codes of everybody on the line; whoever names none is somewhere unknown."""
+    """Gives the codes of everybody on the line; whoever names none, or only the country, is somewhere unknown."""
     named: set[str] = set()
     for party in call.parties:
-        named |= {code or "unknown" for code in party.jurisdictions} or {"unknown"}
+        named |= {code or "unknown" for code in party.jurisdictions} - {"US"} or {"unknown"}
     return named
 
 

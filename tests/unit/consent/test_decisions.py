@@ -39,7 +39,7 @@ def test_between_one_party_states_nothing_is_needed_but_announcing_is_advised() 
     assert "announcement-advised" not in announced.reasons
 
 
-@pytest.mark.parametrize("codes", [(), ("unknown",), ("",), ("TX", "unknown")])
+@pytest.mark.parametrize("codes", [(), ("unknown",), ("",), ("US",), ("TX", "unknown")])
 def test_an_absent_or_unknown_jurisdiction_counts_as_all_party(codes: tuple[str, ...]) -> None:
     facts = call(agent("TX"), party("patient", *codes))
     refused = verdict(facts, announcement(), policy=ON_IMPLIED)

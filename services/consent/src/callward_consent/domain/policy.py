@@ -40,12 +40,15 @@ UNKNOWN_ROW = LawRow(
 
 
 def rows_for(law: LawTable, parties: Iterable[Party]) -> tuple[LawRow, ...]:
-    """Return the rows of all jurisdictions involved, federal law first. Raises UnknownJurisdiction for a code not listed."""
+    """Return the rows of all jurisdictions involved, federal law first. Raises UnknownJurisdiction for a code not listed.
+
+    A party of whom only the country is known is somewhere unknown: federal law is a floor, no state's rule.
+    """
     codes: dict[str, None] = {FEDERAL: None}
     for party in parties:
-        for code in party.jurisdictions or ("",):
+        for code in {code for code in party.jurisdictions if code != FEDERAL} or {UNKNOWN_JURISDICTION}:
             codes[code or UNKNOWN_JURISDICTION] = None
-    return tuple(_row(law, code) for code in codes)
+    return tuple(_row(law, code) for code in sorted(codes, key=lambda code: code != FEDERAL))
 
 
 def _row(law: LawTable, code: str) -> LawRow:
