@@ -99,6 +99,10 @@ topology: setup ## Write deploy/topology.yaml from the protos
 topology-check: setup ## Compare deploy/topology.yaml with the protos
 	$(BIN)/python tools/generate_topology.py --check
 
+.PHONY: openapi
+openapi: setup ## Write docs/openapi from the doors of a platform that is started for it
+	$(BIN)/python tools/export_openapi.py
+
 .PHONY: lock
 lock: setup ## Resolve the dependencies anew and write the three lock files
 	$(BIN)/python tools/lock.py

@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from callward_embedded.databases import DatabaseUrls
-from tests.support.postgres import PostgresServer, postgres
-
-__all__ = ["postgres"]
+from tests.support.postgres import PostgresServer
 
 
 async def embedded(server: PostgresServer) -> DatabaseUrls:

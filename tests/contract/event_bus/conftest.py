@@ -9,9 +9,7 @@ import pytest
 from callward_common.clock import SystemClock
 from callward_common.events.bus import EventBus
 from callward_embedded.event_log import PostgresEventLog
-from tests.support.postgres import PostgresServer, postgres
-
-__all__ = ["postgres"]
+from tests.support.postgres import PostgresServer
 
 
 @asynccontextmanager

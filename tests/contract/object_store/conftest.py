@@ -41,7 +41,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-async def adapter(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[LockingStore]:
+async def adapter(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
+) -> AsyncIterator[LockingStore]:
     async with ADAPTERS[request.param](tmp_path, clock) as opened:
         yield opened
 

@@ -82,9 +82,7 @@ async def test_a_hold_and_a_retention_are_apart(
     await assert_kept(adapter, stored)
 
 
-async def test_locks_are_those_of_one_version(
-    adapter: LockingStore, stored: StoredObject, key: str
-) -> None:
+async def test_locks_are_those_of_one_version(adapter: LockingStore, stored: StoredObject, key: str) -> None:
     other = await adapter.put(key, body(b"other"))
     await adapter.hold(key, stored.version_id, True)
     await adapter.delete(key, other.version_id)
@@ -92,7 +90,9 @@ async def test_locks_are_those_of_one_version(
     await adapter.hold(key, stored.version_id, False)
 
 
-async def test_what_is_missing_has_no_locks(adapter: LockingStore, stored: StoredObject, clock: Clock) -> None:
+async def test_what_is_missing_has_no_locks(
+    adapter: LockingStore, stored: StoredObject, clock: Clock
+) -> None:
     missing = (stored.key, new_id())
     with pytest.raises(ObjectMissing):
         await adapter.state(*missing)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from callward_common.errors import CallwardError
-from callward_common.objects.store import ObjectMissing, ObjectStore, StoredObject
 from callward_common.ids import new_id
+from callward_common.objects.store import ObjectMissing, ObjectStore, StoredObject
 from tests.contract.object_store.conftest import LockingStore
 
 MIB = 1024 * 1024
@@ -43,7 +43,9 @@ async def test_a_body_larger_than_a_multipart_part_is_whole(adapter: LockingStor
     chunks = [bytes([number]) * 700_000 for number in range(40)]
     stored = await adapter.put(key, body(*chunks))
     assert stored.size == 28_000_000
-    assert hashlib.sha256(await content(adapter, stored)).digest() == hashlib.sha256(b"".join(chunks)).digest()
+    assert (
+        hashlib.sha256(await content(adapter, stored)).digest() == hashlib.sha256(b"".join(chunks)).digest()
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,9 @@ async def test_puts_of_one_key_at_once_are_versions_of_their_own(adapter: Lockin
     assert await listed(adapter, key) == set(stored)
 
 
-@pytest.mark.parametrize("bad", ["", "/absolute", "../up", "a/../b", "a//b", "a/", "nul\0", "sp ace", "x" * 513])
+@pytest.mark.parametrize(
+    "bad", ["", "/absolute", "../up", "a/../b", "a//b", "a/", "nul\0", "sp ace", "x" * 513]
+)
 async def test_a_key_out_of_form_is_refused(adapter: LockingStore, folder: str, bad: str) -> None:
     with pytest.raises(CallwardError) as caught:
         await adapter.put(bad, body(b"x"))

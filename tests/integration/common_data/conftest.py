@@ -10,9 +10,7 @@ from callward_common.db import Database
 from callward_common.db.migrate import upgrade
 from callward_embedded.databases import DatabaseUrls
 from tests.support.clock import ManualClock
-from tests.support.postgres import PostgresServer, postgres
-
-__all__ = ["postgres"]
+from tests.support.postgres import PostgresServer
 
 SAMPLE = "tests.integration.common_data.sample"
 PRODUCER = "access-gateway"

@@ -63,7 +63,8 @@ async def emit(db: Database, *purposes: str, key: str = "r") -> list[str]:
     """Commits enforced events, told apart by their purpose."""
     async with db.transaction(TENANT) as transaction:
         return [
-            transaction.emit(granted(key, purpose), key=key, tenant=TENANT) for purpose in purposes or ("TREAT",)
+            transaction.emit(granted(key, purpose), key=key, tenant=TENANT)
+            for purpose in purposes or ("TREAT",)
         ]
 
 
@@ -121,7 +122,7 @@ class ScriptedBus:
     ) -> "ScriptedBus":
         return self
 
-    async def fetch(self, max_records: int, timeout: float) -> Sequence[Delivery]:  # noqa: ASYNC109
+    async def fetch(self, max_records: int, timeout: float) -> Sequence[Delivery]:
         if self.outages:
             raise self.outages.pop(0)
         if not self.batches:

@@ -23,7 +23,9 @@ from callward_common.ids import new_id
 from tests.integration.common_data.fakes import TENANT, TOPIC, ScriptedBus, granted, running, until
 from tests.support.clock import ManualClock
 
-INSERT = text("INSERT INTO notes (tenant_id, name, value) VALUES (current_setting('callward.tenant'), :name, 1)")
+INSERT = text(
+    "INSERT INTO notes (tenant_id, name, value) VALUES (current_setting('callward.tenant'), :name, 1)"
+)
 Handle = Callable[[Transaction, Envelope, Message], Awaitable[None]]
 
 
@@ -51,7 +53,9 @@ async def note(transaction: Transaction, event: Envelope, message: Message) -> N
     await transaction.connection.execute(INSERT, {"name": message.purpose})
 
 
-def consumer(bus: ScriptedBus, db: Database, clock: ManualClock, handler: Handle = note, **more: Any) -> EventConsumer:
+def consumer(
+    bus: ScriptedBus, db: Database, clock: ManualClock, handler: Handle = note, **more: Any
+) -> EventConsumer:
     return EventConsumer(
         bus=bus,
         db=db,
@@ -63,7 +67,9 @@ def consumer(bus: ScriptedBus, db: Database, clock: ManualClock, handler: Handle
     )
 
 
-async def consume(bus: ScriptedBus, db: Database, clock: ManualClock, handler: Handle = note, **more: Any) -> None:
+async def consume(
+    bus: ScriptedBus, db: Database, clock: ManualClock, handler: Handle = note, **more: Any
+) -> None:
     """Runs a consumer until the bus is drained."""
     async with running(consumer(bus, db, clock, handler, **more)):
         await until(bus.drained.is_set)
@@ -76,7 +82,9 @@ async def notes(db: Database) -> list[str]:
 
 async def dead(db: Database) -> list[Any]:
     async with db.transaction() as transaction:
-        return list(await transaction.connection.execute(select(dead_letters).order_by(dead_letters.c.position)))
+        return list(
+            await transaction.connection.execute(select(dead_letters).order_by(dead_letters.c.position))
+        )
 
 
 async def test_events_are_handled_in_their_tenants_transaction_and_committed(
@@ -170,7 +178,7 @@ async def fail(transaction: Transaction, event: Envelope, message: Message) -> N
 async def test_past_the_limit_of_dead_letters_the_consumer_stops(db: Database, clock: ManualClock) -> None:
     bus = ScriptedBus([[envelope() for _ in range(4)]])
     with pytest.raises(DeadLetterLimitExceeded):
-        await consumer(bus, db, clock, fail, dead_limit=3).run(asyncio.Event())
+        await asyncio.wait_for(consumer(bus, db, clock, fail, dead_limit=3).run(asyncio.Event()), 20)
     assert len(await dead(db)) == 3
     assert bus.commits == [{Partition(TOPIC, 0): 3}]
     assert bus.closed
@@ -203,7 +211,9 @@ async def test_an_outage_is_waited_out_and_kills_no_event(
 
 
 async def test_a_bus_that_does_not_answer_is_waited_for(db: Database, clock: ManualClock) -> None:
-    await consume(ScriptedBus([[envelope("a")]], outages=[BusUnavailable("x"), BusUnavailable("x")]), db, clock)
+    await consume(
+        ScriptedBus([[envelope("a")]], outages=[BusUnavailable("x"), BusUnavailable("x")]), db, clock
+    )
     assert await notes(db) == ["a"]
 
 
@@ -215,7 +225,9 @@ async def test_a_refused_commit_is_normal(db: Database, clock: ManualClock) -> N
 
 async def test_unknown_types_are_passed_over(db: Database, clock: ManualClock) -> None:
     known_elsewhere = AccessDenied.DESCRIPTOR.full_name
-    bus = ScriptedBus([[envelope(type="callward.future.v9.Event", data=b"\xff"), envelope(type=known_elsewhere)]])
+    bus = ScriptedBus(
+        [[envelope(type="callward.future.v9.Event", data=b"\xff"), envelope(type=known_elsewhere)]]
+    )
     await consume(bus, db, clock)
     assert bus.commits == [{Partition(TOPIC, 0): 2}]
     async with db.transaction() as transaction:

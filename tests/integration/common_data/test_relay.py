@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from callward_common.db import Database, OutboxRelay
-from callward_common.db.locks import RELAY
-from callward_common.db.tables import outbox
+from callward_common.db.tables import RELAY_LOCK, outbox
 from tests.integration.common_data.fakes import (
     TENANT,
     TOPIC,
@@ -35,7 +34,9 @@ async def rows(db: Database) -> list[Any]:
         return list(await transaction.connection.execute(select(outbox).order_by(outbox.c.id)))
 
 
-async def test_events_are_published_in_order_with_a_gapless_sequence(db: Database, clock: ManualClock) -> None:
+async def test_events_are_published_in_order_with_a_gapless_sequence(
+    db: Database, clock: ManualClock
+) -> None:
     bus = RecordingBus()
     async with running(OutboxRelay(db, bus, clock)):
         first = await emit(db, "A", "B", "C")
@@ -45,8 +46,17 @@ async def test_events_are_published_in_order_with_a_gapless_sequence(db: Databas
     assert bus.sequences == [1, 2, 3, 4]
     envelope = bus.published[0]
     assert [e.id for e in bus.published] == first + second
-    assert (envelope.source, envelope.topic, envelope.key, envelope.tenant) == ("access-gateway", TOPIC, "r", TENANT)
-    assert (envelope.enforced, envelope.time, envelope.type) == (True, clock.now(), "callward.access.v1.AccessGranted")
+    assert (envelope.source, envelope.topic, envelope.key, envelope.tenant) == (
+        "access-gateway",
+        TOPIC,
+        "r",
+        TENANT,
+    )
+    assert (envelope.enforced, envelope.time, envelope.type) == (
+        True,
+        clock.now(),
+        "callward.access.v1.AccessGranted",
+    )
 
 
 async def test_best_effort_rows_go_after_publication_and_enforced_rows_stay(
@@ -166,7 +176,9 @@ async def test_a_failing_bus_is_survived_and_nothing_of_it_is_logged(
     assert "SECRET-TEXT" not in said
 
 
-async def test_only_one_relay_works_and_another_takes_over(db: Database, urls: Any, clock: ManualClock) -> None:
+async def test_only_one_relay_works_and_another_takes_over(
+    db: Database, urls: Any, clock: ManualClock
+) -> None:
     first, second = RecordingBus(), RecordingBus()
     other = Database.connect(urls.run_url, producer="access-gateway", clock=clock)
     leader = asyncio.create_task(OutboxRelay(db, first, clock).run(asyncio.Event()))
@@ -184,7 +196,10 @@ async def test_only_one_relay_works_and_another_takes_over(db: Database, urls: A
     await other.close()
     assert (first.sequences, first.purposes) == ([1, 2], ["A", "B"])
     # The first may have been ended before it marked B as published.
-    assert list(zip(second.sequences, second.purposes, strict=True))[-2:] in ([(3, "C")], [(2, "B"), (3, "C")])
+    assert list(zip(second.sequences, second.purposes, strict=True))[-2:] in (
+        [(3, "C")],
+        [(2, "B"), (3, "C")],
+    )
 
 
 async def test_a_relay_that_loses_its_connection_gets_another(db: Database, clock: ManualClock) -> None:
@@ -192,9 +207,11 @@ async def test_a_relay_that_loses_its_connection_gets_another(db: Database, cloc
     async with running(OutboxRelay(db, bus, clock, standby=0.01)):
         await emit(db, "A")
         await until(lambda: len(bus.published) == 1)
-        holder = text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = :a AND objid = :b AND granted")
+        holder = text(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = :a AND objid = :b AND granted"
+        )
         async with db.transaction() as transaction:
-            ended = await transaction.connection.scalar(holder, {"a": RELAY[0], "b": RELAY[1]})
+            ended = await transaction.connection.scalar(holder, {"a": RELAY_LOCK[0], "b": RELAY_LOCK[1]})
         assert ended is True
         await emit(db, "B")
         await until(lambda: len(bus.published) == 2)

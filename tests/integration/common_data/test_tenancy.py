@@ -53,11 +53,13 @@ async def test_another_tenants_row_cannot_be_written_changed_or_deleted(single: 
     with pytest.raises(DBAPIError, match="row-level security"):
         async with single.transaction("mercy") as transaction:
             await transaction.connection.execute(INSERT, {"tenant": "other", "name": "y"})
+    async with single.transaction("mercy") as transaction:
+        await transaction.connection.execute(INSERT, {"tenant": "mercy", "name": "mine"})
     with pytest.raises(DBAPIError, match="row-level security"):
         async with single.transaction("mercy") as transaction:
-            await transaction.connection.execute(INSERT, {"tenant": "mercy", "name": "y"})
             await transaction.connection.execute(text("UPDATE notes SET tenant_id = 'other'"))
     async with single.transaction("mercy") as transaction:
+        await transaction.connection.execute(text("DELETE FROM notes WHERE name = 'mine'"))
         for statement in ("UPDATE notes SET value = 2", "DELETE FROM notes"):
             assert (await transaction.connection.execute(text(statement))).rowcount == 0
     with pytest.raises(DBAPIError, match="row-level security"):

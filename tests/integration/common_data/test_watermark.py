@@ -165,7 +165,11 @@ async def test_a_replica_that_hears_a_later_answer_is_no_alarm(
 
 
 async def test_a_watermark_ahead_of_the_producer_is_not_believed(
-    db: Database, clock: ManualClock, source: FakeSource, tracker: WatermarkTracker, caplog: pytest.LogCaptureFixture
+    db: Database,
+    clock: ManualClock,
+    source: FakeSource,
+    tracker: WatermarkTracker,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await publish(db, clock, "A")
     source.sequence = 2
@@ -176,7 +180,9 @@ async def test_a_watermark_ahead_of_the_producer_is_not_believed(
     assert await left(db) == [1]
 
 
-async def test_stopping_does_not_wait_for_the_interval(db: Database, clock: ManualClock, source: FakeSource) -> None:
+async def test_stopping_does_not_wait_for_the_interval(
+    db: Database, clock: ManualClock, source: FakeSource
+) -> None:
     async with running(WatermarkTracker(db, source, clock, interval=3600)) as stop:
         stop.set()
         await asyncio.sleep(0)

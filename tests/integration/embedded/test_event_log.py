@@ -153,7 +153,7 @@ async def test_a_waiting_member_is_woken_by_a_publication_of_its_process(urls: D
     log = await PostgresEventLog.open(urls, SystemClock(), poll=60)
     member = await log.subscribe("g", ["t"])
     waiting = asyncio.create_task(member.fetch(10, 60))
-    while member._next is None:
+    while member._next is None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
     await log.publish([envelope(1)])

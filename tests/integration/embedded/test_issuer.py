@@ -44,7 +44,7 @@ class Door:
     async def post(self, kind: str = "people", tenant: str = TENANT, **fields: str) -> httpx.Response:
         return await self.http.post(f"{URL}/{tenant}/{kind}/token", data=fields)
 
-    async def person(self, name: str = "supervisor", **changes: str | None) -> httpx.Response:
+    async def person(self, name: str = "supervisor", /, **changes: str | None) -> httpx.Response:
         account = self.tokens.accounts.people[TENANT, name]
         fields: dict[str, str | None] = {
             "grant_type": "password",
@@ -55,7 +55,7 @@ class Door:
         }
         return await self.post(**{key: value for key, value in fields.items() if value is not None})
 
-    async def machine(self, name: str = "call-platform", **changes: str | None) -> httpx.Response:
+    async def machine(self, name: str = "call-platform", /, **changes: str | None) -> httpx.Response:
         account = self.tokens.accounts.machines[TENANT, name]
         fields: dict[str, str | None] = {
             "grant_type": "client_credentials",

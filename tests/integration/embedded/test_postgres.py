@@ -54,8 +54,7 @@ async def test_a_restart_keeps_data_and_passwords(place: Path) -> None:
         again = await server.database("calls")
         assert await scalar(again.owner_url, "SELECT answer FROM kept") == 42
         assert async_url(again.run_url).password == async_url(urls.run_url).password
-        assert "password" not in repr(again)
-        assert async_url(again.run_url).password not in repr(again)
+        assert str(async_url(again.run_url).password) not in repr(again)
 
 
 async def test_a_second_instance_is_refused_naming_the_first(place: Path) -> None:

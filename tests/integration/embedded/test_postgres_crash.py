@@ -114,7 +114,7 @@ async def test_the_server_ends_when_we_are_killed(place: Path) -> None:
     with victim(place / "pg", "child") as (process, server):
         process.kill()
         async with asyncio.timeout(10):
-            while alive(server):
+            while alive(server):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 

@@ -1,6 +1,7 @@
 """The first witness of the audit log, through its door."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 from callward.keys.v1 import signing_service_pb2 as signing_pb
@@ -8,7 +9,8 @@ from callward_common.crypto.checkpoint import verify_note
 from callward_common.crypto.merkle import leaf_hash
 from callward_common.errors import CallwardError
 from tests.integration.keys.scene import Scene, refused
-from tests.unit.keys.test_signing import ORIGIN, proof, root
+from tests.integration.keys.test_concurrency import eventually, types
+from tests.unit.keys.reference import ORIGIN, proof, root
 
 LEAVES = [leaf_hash(f"event {number}".encode()) for number in range(20)]
 FORGED = [leaf_hash(b"another history"), *LEAVES[1:]]
@@ -78,6 +80,41 @@ async def test_of_two_first_roots_at_once_one_is_signed(scene: Scene) -> None:
     assert failed == ["checkpoint-conflict"] * 4
 
 
+async def test_of_two_forks_at_once_one_is_signed(scene: Scene, owner: Any) -> None:
+    """Both grow out of the signed tree and not out of each other: the row is locked before it is read."""
+    await scene.checkpoints.SignCheckpoint(checkpoint(5, []))
+    fork = [*LEAVES[:5], leaf_hash(b"a fork"), *LEAVES[6:]]
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("SELECT * FROM checkpoints FOR UPDATE")
+    calls = [
+        asyncio.ensure_future(scene.checkpoints.SignCheckpoint(request))
+        for request in (
+            checkpoint(9, proof(LEAVES[:5], LEAVES[:9])),
+            checkpoint(10, proof(fork[:5], fork[:10]), fork),
+        )
+    ]
+    await eventually(lambda: both_wait(owner))
+    await transaction.rollback()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert types(answers) == {"ok": 1, "checkpoint-conflict": 1}
+
+
+async def both_wait(connection: Any) -> bool:
+    return bool(await connection.fetchval("SELECT count(*) >= 2 FROM pg_locks WHERE NOT granted"))
+
+
 async def test_no_event_tells_of_a_checkpoint(scene: Scene) -> None:
     await scene.checkpoints.SignCheckpoint(checkpoint(5, []))
     assert await scene.events() == []
+
+
+async def test_the_empty_tree_may_come_first(scene: Scene) -> None:
+    empty = signing_pb.SignCheckpointRequest(origin=ORIGIN, size=0, root=hashlib.sha256(b"").digest())
+    signed = await scene.checkpoints.SignCheckpoint(empty)
+    assert await scene.checkpoints.SignCheckpoint(empty) == signed
+    assert await last(scene) == signing_pb.GetLastCheckpointResponse(
+        size=0, root=empty.root, note=signed.note
+    )
+    await scene.checkpoints.SignCheckpoint(checkpoint(3, []))
+    await refused(scene.checkpoints.SignCheckpoint(empty), "checkpoint-conflict")

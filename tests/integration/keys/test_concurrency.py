@@ -20,7 +20,7 @@ from tests.integration.keys.test_database import as_tenant
 async def eventually(condition: Any, seconds: float = 10) -> None:
     """Waits until a condition holds."""
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - PostgreSQL tells nobody who waits for a lock
             await asyncio.sleep(0.01)
 
 

@@ -1,5 +1,6 @@
 """What the database itself holds to, whatever the service above it does."""
 
+import itertools
 from typing import Any
 
 import asyncpg
@@ -52,28 +53,29 @@ async def test_every_table_with_a_tenant_has_row_level_security(opened: ServiceD
     assert [row[0] for row in found] == sorted(TENANT_TABLES)
 
 
-@pytest.mark.parametrize(("old", "new"), [(old, new) for old in STATES for new in STATES])
-async def test_a_state_only_moves_down(
-    scene: Scene, run: Any, owner: Any, recording: str, old: str, new: str
-) -> None:
-    await as_tenant(
-        owner,
-        TENANT,
-        "UPDATE data_keys SET state = $1, manifest_sha256 = $2, sealed_at = now(), wrap_version = '1'"
-        " WHERE $1 <> 'open'",
-        old,
-        MANIFEST,
-    )
-    update = "UPDATE data_keys SET state = $1 RETURNING state"
-    if STATES.index(new) < STATES.index(old):
-        for connection in (run, owner):
-            with pytest.raises(asyncpg.RestrictViolationError):
-                await as_tenant(connection, TENANT, update, new)
-    elif (old, new) == ("open", "sealed"):
-        with pytest.raises(asyncpg.CheckViolationError):
-            await as_tenant(run, TENANT, update, new)
-    else:
-        assert (await as_tenant(run, TENANT, update, new))[0][0] == new
+async def test_a_state_only_moves_down(scene: Scene, run: Any, owner: Any) -> None:
+    for old, new in itertools.product(STATES, STATES):
+        subject = new_id()
+        await scene.issue(subject)
+        await as_tenant(
+            owner,
+            TENANT,
+            "UPDATE data_keys SET state = $1, manifest_sha256 = $2, sealed_at = now(), wrap_version = '1'"
+            " WHERE $1 <> 'open' AND subject_id = $3",
+            old,
+            MANIFEST,
+            subject,
+        )
+        update = "UPDATE data_keys SET state = $1 WHERE subject_id = $2 RETURNING state"
+        if STATES.index(new) < STATES.index(old):
+            for connection in (run, owner):
+                with pytest.raises(asyncpg.RestrictViolationError):
+                    await as_tenant(connection, TENANT, update, new, subject)
+        elif (old, new) == ("open", "sealed"):
+            with pytest.raises(asyncpg.CheckViolationError):
+                await as_tenant(run, TENANT, update, new, subject)
+        else:
+            assert (await as_tenant(run, TENANT, update, new, subject))[0][0] == new
 
 
 @pytest.mark.parametrize(
@@ -184,4 +186,4 @@ async def test_one_commitment_is_registered_once_whatever_the_tenant(
             f"INSERT INTO data_keys SELECT gen_random_uuid(), tenant_id, 'call', subject_id, bucket_id, {columns}"
             " FROM data_keys",
         )
-    assert caught.value.constraint_name == "data_keys_commitment_once"  # type: ignore[attr-defined]
+    assert caught.value.constraint_name == "data_keys_commitment_once"

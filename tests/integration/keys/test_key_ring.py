@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NoReturn
@@ -42,11 +41,15 @@ def key_files(folder: Path) -> set[Path]:
     return {path for path in folder.glob("*.key") if path.name != "file.key"}
 
 
+def entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def test_nothing_is_touched_before_it_is_needed(folder: Path, tmp_path: Path) -> None:
     opened = LocalTransit(folder, ManualClock())
     with pytest.raises(TransitKeyMissing):
         await opened.versions("bucket")
-    assert os.listdir(tmp_path) == []
+    assert entries(tmp_path) == []
     await opened.close()
 
 
@@ -134,8 +137,8 @@ def crash(*_: object, **__: object) -> NoReturn:
 Break = Callable[[pytest.MonkeyPatch], None]
 #: The steps of replacing a file, each of which a crash may hit.
 BREAKS: dict[str, Break] = {
-    "when opening": lambda patch: patch.setattr(files.os, "open", crash),
-    "before the bytes are durable": lambda patch: patch.setattr(files.os, "fsync", crash),
+    "when opening": lambda patch: patch.setattr("callward_embedded.files.os.open", crash),
+    "before the bytes are durable": lambda patch: patch.setattr("callward_embedded.files.os.fsync", crash),
     "before the rename": lambda patch: patch.setattr(Path, "rename", crash),
 }
 

@@ -10,47 +10,21 @@ from hypothesis import strategies as st
 
 from callward_common.crypto import jws
 from callward_common.crypto.checkpoint import verify_note
-from callward_common.crypto.merkle import build_consistency, leaf_hash, node_hash
+from callward_common.crypto.merkle import build_consistency, leaf_hash
 from callward_common.errors import InvalidRequest
 from callward_keys.domain import errors
 from callward_keys.domain.checkpoints import Checkpoint
 from callward_keys.domain.documents import RECEIPT_TYP, thumbprint
 from callward_keys.domain.events import DocumentSigned
 from tests.unit.keys.fakes import INGEST, World
+from tests.unit.keys.reference import ORIGIN, proof, root
 from tests.unit.keys.scene import MANIFEST, issued, recording, sealed, statement
 
-ORIGIN = "callward.example/logs/2026-0"
 LEAVES = [leaf_hash(f"event {number}".encode()) for number in range(40)]
 
 
 def public_keys(world: World) -> dict[str, bytes]:
     return {key.key_id: key.public_key for key in world.public_keys.keys.values()}
-
-
-def root(leaves: list[bytes]) -> bytes:
-    """RFC 9162 section 2.1.1, by its definition."""
-    if len(leaves) == 1:
-        return leaves[0]
-    split = 1
-    while split * 2 < len(leaves):
-        split *= 2
-    return node_hash(root(leaves[:split]), root(leaves[split:]))
-
-
-def proof(old: list[bytes], new: list[bytes]) -> list[bytes]:
-    """RFC 9162 section 2.1.4.1, by its definition."""
-    return _subproof(len(old), new, whole=True)
-
-
-def _subproof(size: int, leaves: list[bytes], *, whole: bool) -> list[bytes]:
-    if size == len(leaves):
-        return [] if whole else [root(leaves)]
-    split = 1
-    while split * 2 < len(leaves):
-        split *= 2
-    if size <= split:
-        return [*_subproof(size, leaves[:split], whole=whole), root(leaves[split:])]
-    return [*_subproof(size - split, leaves[split:], whole=False), root(leaves[:split])]
 
 
 def checkpoint(size: int, leaves: list[bytes] | None = None) -> Checkpoint:
@@ -192,7 +166,17 @@ def test_an_origin_is_a_host_and_a_path(origin: str) -> None:
         Checkpoint(origin, 1, bytes(32))
 
 
-def test_a_checkpoint_has_leaves_and_a_root() -> None:
+async def test_the_empty_tree_may_come_first(world: World) -> None:
+    empty = Checkpoint(ORIGIN, 0, hashlib.sha256(b"").digest())
+    signed = await world.checkpoint_signing.sign(empty, [])
+    assert await world.checkpoint_signing.sign(empty, []) == signed
+    assert verify_note(signed.note, ORIGIN, public_keys(world)[signed.signing_key_id]).size == 0
+    await world.checkpoint_signing.sign(checkpoint(3), [])
+    with pytest.raises(errors.CheckpointConflict):
+        await world.checkpoint_signing.sign(empty, [])
+
+
+def test_a_checkpoint_has_a_size_and_the_root_of_it() -> None:
     for size, found in ((0, bytes(32)), (-1, bytes(32)), (2**63, bytes(32)), (1, b"")):
         with pytest.raises(InvalidRequest):
             Checkpoint(ORIGIN, size, found)
@@ -233,6 +217,7 @@ async def test_the_directory_has_every_type_before_the_first_document(world: Wor
 
 async def test_rotation_is_seen_and_history_stays(world: World) -> None:
     subject = await sealed(world)
+    await world.keyring.ensure()
     stated = statement(subject, world.key(subject.subject_id).key_id)
     old = await world.receipts.sign(INGEST, stated)
     world.clock.advance(timedelta(minutes=2))

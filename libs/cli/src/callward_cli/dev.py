@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from callward_cli import dev_telemetry
 from callward_cli.exits import CommandError, Exit
-from callward_common.telemetry.logging import configure_logging
 from callward_embedded.config import EmbeddedConfig
 from callward_embedded.errors import EmbeddedError
 from callward_embedded.platform import Platform
@@ -22,7 +21,7 @@ DOORS = {
 async def run(data_dir: Path | None, *, ingest_port: int, access_port: int, audit_port: int) -> None:
     """Run until SIGTERM or Ctrl-C; what was acknowledged is on disk afterwards. Raises CommandError."""
     ports = {"ingest": ingest_port, "access-gateway": access_port, "audit": audit_port}
-    configure_logging("WARNING")
+    dev_telemetry.configure(os.environ)
     try:
         found = EmbeddedConfig.from_environment(os.environ, data_dir)
         config = EmbeddedConfig(
@@ -45,22 +44,14 @@ def show(platform: Platform, console: Console) -> None:
     for component, audience in DOORS.items():
         console.print(f"  {platform.doors[component]}  {audience}", highlight=False)
     console.print(f"  {platform.issuers_url}  tokens (demo issuer)", highlight=False)
-    accounts = Table(
-        "tenant", "who", "secret", "one-time codes (TOTP secret)", "may", title="Demo credentials"
-    )
-    for account in platform.people.values():
-        accounts.add_row(
-            account.tenant_id,
-            account.name,
-            account.secret,
-            account.totp_secret,
-            ", ".join(sorted(account.roles)),
-        )
-    for account in platform.machines.values():
-        accounts.add_row(
-            account.tenant_id, account.name, account.secret, "", " ".join(sorted(account.scopes))
-        )
-    console.print(accounts)
+    console.print("Demo credentials (secrets are made at the first start and kept):")
+    for account in (*platform.people.values(), *platform.machines.values()):
+        rights = " ".join(sorted(account.roles | account.scopes))
+        code = f"  TOTP secret {account.totp_secret}" if account.totp_secret else ""
+        line = f"  {account.tenant_id}  {account.name}  secret {account.secret}{code}  may: {rights}"
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    for component, address in sorted(platform.management.items()):
+        console.print(f"  {address}/metrics  {component}: metrics, /livez, /readyz", highlight=False)
     for folder in platform.folders:
         console.print(f"  {folder.path}  {folder.holds}", highlight=False, soft_wrap=True)
     console.print("Ctrl-C stops it.")

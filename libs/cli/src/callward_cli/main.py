@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 from callward_cli.exits import CommandError, Exit
+from callward_common.runtime.host import HostFailed
+from callward_common.settings import SettingsError
 
 HELP = """Callward: the open vault for recorded phone calls that hold health information.
 
@@ -102,9 +104,24 @@ def main() -> NoReturn:
     """Run the command. Errors end it in one line on standard error; `--debug` shows where they came from."""
     try:
         app()
-    except CommandError as error:
+    except Exception as error:
         if _State.debug:
             raise
-        Console(stderr=True).print(f"callward: {error.message}", style="red", markup=False, highlight=False)
-        raise SystemExit(int(error.code)) from None
+        message, code = _explain(error)
+        Console(stderr=True).print(
+            f"callward: {message}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        raise SystemExit(int(code)) from None
     raise SystemExit(int(Exit.ok))
+
+
+def _explain(error: Exception) -> tuple[str, Exit]:
+    """Say an error in one line. Of a fault of ours only the class is shown: its text may hold anything."""
+    match error:
+        case CommandError():
+            return error.message, error.code
+        case SettingsError():
+            return "; ".join(error.problems), Exit.usage
+        case HostFailed():
+            return f"the platform broke down: {error}", Exit.platform
+    return f"an unexpected {type(error).__name__}; --debug shows where it came from", Exit.platform

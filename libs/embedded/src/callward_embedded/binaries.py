@@ -79,7 +79,7 @@ def _system_folders(environment: Mapping[str, str]) -> Iterator[Path]:
         yield from _unseen(Path("/").glob(pattern.lstrip("/")), seen)
     for entry in environment.get("PATH", "").split(os.pathsep):
         program = Path(entry) / "postgres"
-        if entry and program.is_file():
+        if entry and os.access(program, os.X_OK):  # a folder of PATH may be closed to us
             yield from _unseen([program.resolve().parent], seen)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from callward_common.clock import Clock
 from callward_common.db.database import Database
@@ -34,6 +34,15 @@ COMPONENTS: Final = (
 )
 
 
+class Common(TypedDict):
+    """What every `build()` takes."""
+
+    db: Database
+    bus: EventBus
+    clock: Clock
+    channels: MtlsChannels
+
+
 @dataclass(frozen=True, slots=True)
 class Adapters:
     """What the services stand on. `databases` and `channels` are by component: nobody has another's."""
@@ -48,49 +57,64 @@ class Adapters:
     jwks: JwksSource
     cookie_key: str
 
+    def common(self, component: str) -> Common:
+        """Returns what every service is built on, its own of each."""
+        return {
+            "db": self.databases[component],
+            "bus": self.bus,
+            "clock": self.clock,
+            "channels": self.channels[component],
+        }
+
 
 def build_services(adapters: Adapters) -> Mapping[str, Service]:
     """Returns the services by name. Their settings come from the environment, as in production."""
-    from callward_access.settings import AccessSettings
-    from callward_access.wiring import build as build_access
-    from callward_audit.settings import AuditSettings
-    from callward_audit.wiring import build as build_audit
-    from callward_consent.settings import ConsentSettings
-    from callward_consent.wiring import build as build_consent
-    from callward_ingest.settings import IngestSettings
-    from callward_ingest.wiring import build as build_ingest
-    from callward_keys.settings import KeysSettings
-    from callward_keys.wiring import build as build_keys
-    from callward_retention.settings import RetentionSettings
-    from callward_retention.wiring import build as build_retention
+    build = (_consent, _retention, _keys, _ingest, _access, _audit)
+    return {service.name: service for service in (each(adapters) for each in build)}
 
-    db, to = adapters.databases, adapters.channels
-    bus, clock, jwks = adapters.bus, adapters.clock, adapters.jwks
-    objects, wraps, transit = adapters.objects, adapters.wraps, adapters.transit
-    name = "consent"
-    consent = build_consent(ConsentSettings(), db=db[name], bus=bus, clock=clock, channels=to[name])
-    name = "retention"
-    retention = build_retention(RetentionSettings(), db=db[name], bus=bus, clock=clock, channels=to[name])
-    name = "key-management"
-    keys = build_keys(
-        KeysSettings(),
-        db=db[name],
-        bus=bus,
-        clock=clock,
-        channels=to[name],
-        transit=transit,
-        wraps=wraps,
-        jwks=jwks,
-    )
-    name = "ingest"
-    ingest = build_ingest(
-        IngestSettings(), db=db[name], bus=bus, clock=clock, channels=to[name], objects=objects, jwks=jwks
-    )
-    name = "access-gateway"
+
+# Each imports its service when it is built: whoever needs one adapter only does not load six services.
+
+
+def _consent(adapters: Adapters) -> Service:
+    from callward_consent.settings import ConsentSettings
+    from callward_consent.wiring import build
+
+    return build(ConsentSettings(), **adapters.common("consent"))
+
+
+def _retention(adapters: Adapters) -> Service:
+    from callward_retention.settings import RetentionSettings
+    from callward_retention.wiring import build
+
+    return build(RetentionSettings(), **adapters.common("retention"))
+
+
+def _keys(adapters: Adapters) -> Service:
+    from callward_keys.settings import KeysSettings
+    from callward_keys.wiring import build
+
+    common = adapters.common("key-management")
+    return build(KeysSettings(), transit=adapters.transit, wraps=adapters.wraps, jwks=adapters.jwks, **common)
+
+
+def _ingest(adapters: Adapters) -> Service:
+    from callward_ingest.settings import IngestSettings
+    from callward_ingest.wiring import build
+
+    return build(IngestSettings(), objects=adapters.objects, jwks=adapters.jwks, **adapters.common("ingest"))
+
+
+def _access(adapters: Adapters) -> Service:
+    from callward_access.settings import AccessSettings
+    from callward_access.wiring import build
+
     settings = AccessSettings(cookie_key=adapters.cookie_key)
-    access = build_access(
-        settings, db=db[name], bus=bus, clock=clock, channels=to[name], objects=objects, jwks=jwks
-    )
-    name = "audit"
-    audit = build_audit(AuditSettings(), db=db[name], bus=bus, clock=clock, channels=to[name], jwks=jwks)
-    return {service.name: service for service in (consent, retention, keys, ingest, access, audit)}
+    return build(settings, objects=adapters.objects, jwks=adapters.jwks, **adapters.common("access-gateway"))
+
+
+def _audit(adapters: Adapters) -> Service:
+    from callward_audit.settings import AuditSettings
+    from callward_audit.wiring import build
+
+    return build(AuditSettings(), jwks=adapters.jwks, **adapters.common("audit"))

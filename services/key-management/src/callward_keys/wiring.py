@@ -41,7 +41,7 @@ from callward_keys.grpc_api import (
     SigningKeyDirectory,
 )
 from callward_keys.people import DirectoryTenants, TokenPeople
-from callward_keys.ports import Transit
+from callward_keys.ports import Tenants, Transit, Units
 from callward_keys.settings import KeysSettings
 from callward_keys.store import DatabaseCheckpoints, DatabasePublicKeys, DatabaseUnits, WrapObjects
 
@@ -61,70 +61,60 @@ def build(
 ) -> Service:
     """Builds the key-management service out of its adapters. `wraps` is a store of its own, without audio."""
     projection = TenantProjection(db, clock)
-    tenants, units = DirectoryTenants(projection), DatabaseUnits(db)
-    people = TokenPeople(TokenVerifier(projection, jwks, clock), audience=settings.people_audience)
     keyring = SigningKeyring(transit, DatabasePublicKeys(db), clock)
-    issuing = Issuing(
-        units,
-        transit,
-        WrapObjects(wraps),
-        tenants,
-        clock,
-        open_for=timedelta(seconds=settings.open_seconds),
-        bucket_limit=settings.bucket_limit,
+    units, tenants = DatabaseUnits(db), DirectoryTenants(projection)
+    people = TokenPeople(TokenVerifier(projection, jwks, clock), audience=settings.people_audience)
+    servicers = (
+        DataKeyIssuer(_issuing(settings, units, transit, wraps, tenants, clock)),
+        DataKeyOpener(
+            Openings(units, transit, people, tenants, clock, lease=_seconds(settings.lease_seconds))
+        ),
+        Pseudonymiser(Pseudonymising(transit, tenants, clock)),
+        ReceiptSigner(ReceiptSigning(units, keyring, clock)),
+        CheckpointSigner(CheckpointSigning(DatabaseCheckpoints(db), keyring)),
+        SigningKeyDirectory(keyring),
     )
-    openings = Openings(
-        units, transit, people, tenants, clock, lease=timedelta(seconds=settings.lease_seconds)
-    )
-    pseudonymising = Pseudonymising(transit, tenants, clock)
-    receipts, checkpoints = (
-        ReceiptSigning(units, keyring, clock),
-        CheckpointSigning(DatabaseCheckpoints(db), keyring),
+    tenant_consumer = EventConsumer(
+        bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: projection.handler}, clock=clock
     )
     return Service(
         name=NAME,
-        grpc=[
-            _bind(
-                issuer_pb.DESCRIPTOR, issuer_grpc.add_DataKeyIssuerServicer_to_server, DataKeyIssuer(issuing)
-            ),
-            _bind(
-                opener_pb.DESCRIPTOR, opener_grpc.add_DataKeyOpenerServicer_to_server, DataKeyOpener(openings)
-            ),
-            _bind(
-                pseudonymiser_pb.DESCRIPTOR,
-                pseudonymiser_grpc.add_PseudonymiserServicer_to_server,
-                Pseudonymiser(pseudonymising),
-            ),
-            _bind(
-                signing_pb.DESCRIPTOR,
-                signing_grpc.add_ReceiptSignerServicer_to_server,
-                ReceiptSigner(receipts),
-            ),
-            _bind(
-                signing_pb.DESCRIPTOR,
-                signing_grpc.add_CheckpointSignerServicer_to_server,
-                CheckpointSigner(checkpoints),
-            ),
-            _bind(
-                signing_pb.DESCRIPTOR,
-                signing_grpc.add_SigningKeyDirectoryServicer_to_server,
-                SigningKeyDirectory(keyring),
-            ),
-        ],
-        consumers=[
-            EventConsumer(
-                bus=bus,
-                db=db,
-                group=f"{NAME}-tenants",
-                handlers={TenantChanged: projection.handler},
-                clock=clock,
-            )
-        ],
+        grpc=[_bind(servicer) for servicer in servicers],
+        consumers=[tenant_consumer],
         background=[OutboxRelay(db, bus, clock), WatermarkTracker(db, GrpcWatermarkSource(channels), clock)],
         ready=[("database", db.ping), ("transit", keyring.ensure)],
     )
 
 
-def _bind(file: FileDescriptor, add: Callable[[Any, Any], None], servicer: object) -> GrpcBinding:
-    """Binds a servicer to the service of its own name."""
+def _issuing(
+    settings: KeysSettings, units: Units, transit: Transit, wraps: ObjectStore, tenants: Tenants, clock: Clock
+) -> Issuing:
+    return Issuing(
+        units,
+        transit,
+        WrapObjects(wraps),
+        tenants,
+        clock,
+        open_for=_seconds(settings.open_seconds),
+        bucket_limit=settings.bucket_limit,
+    )
+
+
+def _seconds(number: int) -> timedelta:
+    return timedelta(seconds=number)
+
+
+#: Servicer → the generated function that adds it to a server, and the file that describes its service.
+_GENERATED: dict[type, tuple[Callable[[Any, Any], None], FileDescriptor]] = {
+    DataKeyIssuer: (issuer_grpc.add_DataKeyIssuerServicer_to_server, issuer_pb.DESCRIPTOR),
+    DataKeyOpener: (opener_grpc.add_DataKeyOpenerServicer_to_server, opener_pb.DESCRIPTOR),
+    Pseudonymiser: (pseudonymiser_grpc.add_PseudonymiserServicer_to_server, pseudonymiser_pb.DESCRIPTOR),
+    ReceiptSigner: (signing_grpc.add_ReceiptSignerServicer_to_server, signing_pb.DESCRIPTOR),
+    CheckpointSigner: (signing_grpc.add_CheckpointSignerServicer_to_server, signing_pb.DESCRIPTOR),
+    SigningKeyDirectory: (signing_grpc.add_SigningKeyDirectoryServicer_to_server, signing_pb.DESCRIPTOR),
+}
+
+
+def _bind(servicer: object) -> GrpcBinding:
+    add, file = _GENERATED[type(servicer)]
     return GrpcBinding(add, servicer, file.services_by_name[type(servicer).__name__])

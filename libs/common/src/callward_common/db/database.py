@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select, true
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -29,9 +30,7 @@ class Database:
         self, engine: AsyncEngine, *, producer: str, clock: Clock, max_event_bytes: int = 262_144
     ) -> None:
         """`producer`: the component's name, the source of its events. `max_event_bytes`: of one event."""
-        self.engine = engine
-        self.producer = producer
-        self.clock = clock
+        self.engine, self.producer, self.clock = engine, producer, clock
         self.woken = asyncio.Event()
         self._max_event_bytes = max_event_bytes
 
@@ -91,7 +90,7 @@ class Database:
             raise ValueError("a tenant is not empty; None means none")
         async with self._connection() as connection, connection.begin():
             # Also when there is none: a value set by SESSION elsewhere would survive in a pooled connection.
-            await connection.execute(select(func.set_config(TENANT_SETTING, tenant or "", literal(True))))
+            await connection.execute(select(func.set_config(TENANT_SETTING, tenant or "", true())))
             transaction = Transaction(
                 connection, tenant, clock=self.clock, max_event_bytes=self._max_event_bytes
             )
@@ -110,7 +109,7 @@ class Database:
         async with self._connection() as connection:
             if autocommit:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-            driver = (await connection.get_raw_connection()).driver_connection
+            driver: Any = (await connection.get_raw_connection()).driver_connection
             await connection.run_sync(lambda sync: sync.detach())
             try:
                 yield connection

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from callward_common.db.database import async_url
-from callward_common.db.locks import MIGRATION
+from callward_common.db.tables import MIGRATION_LOCK
 
 
 async def upgrade(owner_url: str, package: str, *, run_role: str) -> None:
@@ -23,7 +23,7 @@ async def upgrade(owner_url: str, package: str, *, run_role: str) -> None:
     engine = create_async_engine(async_url(owner_url), poolclass=NullPool)
     try:
         async with engine.begin() as connection:
-            await connection.execute(select(func.pg_advisory_xact_lock(*MIGRATION)))
+            await connection.execute(select(func.pg_advisory_xact_lock(*MIGRATION_LOCK)))
             await connection.run_sync(_upgrade, package, run_role)
     finally:
         await engine.dispose()

@@ -12,24 +12,26 @@ sequence never a second event.
 
 import asyncio
 import logging
+from collections import Counter
+from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import Select, bindparam, delete, func, literal, literal_column, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callward_common.clock import Clock
 from callward_common.db.database import Database, DatabaseUnavailable
-from callward_common.db.locks import RELAY
-from callward_common.db.tables import outbox, outbox_state
+from callward_common.db.tables import RELAY_LOCK, outbox, outbox_state
 from callward_common.db.waiting import Backoff, wait_for_any
 from callward_common.events.bus import EventBus
 from callward_common.events.envelope import Envelope
+from callward_common.telemetry import metrics
 
 _log = logging.getLogger(__name__)
 
 _SETTLED: Final = outbox.c.xid < literal_column("pg_snapshot_xmin(pg_current_snapshot())")
-_TO_NUMBER: Final = outbox.c.sequence.is_(None) & _SETTLED
+_TO_NUMBER: Final = select(outbox.c.id).where(outbox.c.sequence.is_(None) & _SETTLED).order_by(outbox.c.id)
 
 
 class OutboxRelay:
@@ -48,12 +50,8 @@ class OutboxRelay:
         standby: float = 1.0,
     ) -> None:
         """`batch`: events at once; `poll` and `standby`: seconds between looks at the outbox and at the lock."""
-        self._db = db
-        self._bus = bus
-        self._clock = clock
-        self._batch = batch
-        self._poll = poll
-        self._standby = standby
+        self._db, self._bus, self._clock = db, bus, clock
+        self._batch, self._poll, self._standby = batch, poll, standby
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays until `stop` is set and the outbox is empty, or the bus or database fails after that."""
@@ -72,20 +70,19 @@ class OutboxRelay:
 
     async def republish(self, from_sequence: int) -> int:
         """Publishes again what the outbox still holds from a sequence on; returns how many events."""
-        count = await republish(self._db, from_sequence)
-        self._db.wake()
-        return count
+        return await republish(self._db, from_sequence)
 
     async def _relay(self, connection: AsyncConnection, stop: asyncio.Event, backoff: Backoff) -> None:
         while True:
             stopping = stop.is_set()
             self._db.woken.clear()
-            rows = await self._next(connection)
-            published = await self._publish(rows)
+            envelopes = await self._next(connection)
+            published = await self._publish(envelopes)
             if published:
-                await self._published(connection, rows)
+                await self._mark(connection, envelopes)
+                self._measure(envelopes)
                 backoff.succeeded()
-                if len(rows) == self._batch:
+                if len(envelopes) == self._batch:
                     continue
             if stopping:
                 return
@@ -94,55 +91,46 @@ class OutboxRelay:
             else:
                 await wait_for_any(stop, within=backoff.failed())
 
-    async def _publish(self, rows: list[Row[Any]]) -> bool:
-        try:
-            if rows:
-                await self._bus.publish([_envelope(row, self._db.producer) for row in rows])
-        except Exception as error:  # noqa: BLE001  # whatever a bus raises, the events stay and the relay goes on
-            extra = {"error_type": type(error).__name__, "count": len(rows)}
-            _log.warning("publishing failed, trying again", extra=extra)
-            return False
-        return True
-
-    async def _next(self, connection: AsyncConnection) -> list[Row[Any]]:
+    async def _next(self, connection: AsyncConnection) -> list[Envelope]:
         async with connection.begin():
-            if await connection.scalar(select(select(outbox.c.id).where(_TO_NUMBER).exists())):
+            if await connection.scalar(select(_TO_NUMBER.exists())):
                 await self._number(connection)
-        ready = outbox.c.sequence.is_not(None) & outbox.c.published_at.is_(None)
         async with connection.begin():
-            rows = await connection.execute(
-                select(outbox).where(ready).order_by(outbox.c.sequence).limit(self._batch)
-            )
-            return list(rows)
+            rows = await connection.execute(_to_publish(self._db.producer).limit(self._batch))
+            return [Envelope(**row) for row in rows.mappings()]
 
     async def _number(self, connection: AsyncConnection) -> None:
         # The lock first: the next statement then sees what a relay before this one has assigned.
         last = (await connection.execute(select(outbox_state.c.last_sequence).with_for_update())).scalar_one()
-        ids = (
-            await connection.scalars(
-                select(outbox.c.id).where(_TO_NUMBER).order_by(outbox.c.id).limit(self._batch)
-            )
-        ).all()
+        ids = (await connection.scalars(_TO_NUMBER.limit(self._batch))).all()
         numbered = [{"row": row, "number": last + place} for place, row in enumerate(ids, start=1)]
-        await connection.execute(
-            update(outbox).where(outbox.c.id == bindparam("row")).values(sequence=bindparam("number")),
-            numbered,
-        )
+        assign = update(outbox).where(outbox.c.id == bindparam("row")).values(sequence=bindparam("number"))
+        await connection.execute(assign, numbered)
         await connection.execute(update(outbox_state).values(last_sequence=last + len(ids)))
 
-    async def _published(self, connection: AsyncConnection, rows: list[Row[Any]]) -> None:
-        if not rows:
-            return
-        enforced = [row.id for row in rows if row.enforced]
-        others = [row.id for row in rows if not row.enforced]
-        async with connection.begin():
-            if enforced:
-                marked = (
-                    update(outbox).where(outbox.c.id.in_(enforced)).values(published_at=self._clock.now())
-                )
-                await connection.execute(marked)
-            if others:
-                await connection.execute(delete(outbox).where(outbox.c.id.in_(others)))
+    async def _publish(self, envelopes: list[Envelope]) -> bool:
+        try:
+            if envelopes:
+                await self._bus.publish(envelopes)
+        except Exception as error:  # whatever a bus raises, the events stay and the relay goes on
+            extra = {"error_type": type(error).__name__, "count": len(envelopes)}
+            _log.warning("publishing failed, trying again", extra=extra)
+            return False
+        return True
+
+    async def _mark(self, connection: AsyncConnection, envelopes: list[Envelope]) -> None:
+        if envelopes:
+            done = outbox.c.sequence.in_([envelope.sequence for envelope in envelopes])
+            async with connection.begin():
+                await connection.execute(delete(outbox).where(done, ~outbox.c.enforced))
+                await connection.execute(update(outbox).where(done).values(published_at=self._clock.now()))
+
+    def _measure(self, envelopes: list[Envelope]) -> None:
+        for topic, count in Counter(envelope.topic for envelope in envelopes).items():
+            metrics.record_published(self._db.producer, topic, count)
+        now = self._clock.now()
+        waited = max((now - envelope.time for envelope in envelopes), default=timedelta(0))
+        metrics.record_outbox_lag(self._db.producer, waited.total_seconds())
 
 
 async def republish(db: Database, from_sequence: int) -> int:
@@ -152,25 +140,24 @@ async def republish(db: Database, from_sequence: int) -> int:
         result = await transaction.connection.execute(
             update(outbox).where(published).values(published_at=None)
         )
-        return result.rowcount
+    db.wake()
+    return result.rowcount
 
 
 async def _lead(connection: AsyncConnection) -> bool:
     async with connection.begin():
-        return bool(await connection.scalar(select(func.pg_try_advisory_lock(*RELAY))))
+        return bool(await connection.scalar(select(func.pg_try_advisory_lock(*RELAY_LOCK))))
 
 
-def _envelope(row: Row[Any], producer: str) -> Envelope:
-    return Envelope(
-        id=row.event_id,
-        type=row.type,
-        source=producer,
-        time=row.occurred_at,
-        tenant=row.tenant_id,
-        topic=row.topic,
-        key=row.key,
-        sequence=row.sequence,
-        enforced=row.enforced,
-        traceparent=row.traceparent,
-        data=row.data,
+def _to_publish(producer: str) -> Select[Any]:
+    """Selects what is numbered and not published, in order; the columns are named as those of an Envelope."""
+    same = (
+        outbox.c[name] for name in ("type", "topic", "key", "sequence", "enforced", "traceparent", "data")
     )
+    renamed = (
+        outbox.c.event_id.label("id"),
+        outbox.c.occurred_at.label("time"),
+        outbox.c.tenant_id.label("tenant"),
+    )
+    ready = outbox.c.sequence.is_not(None) & outbox.c.published_at.is_(None)
+    return select(*same, *renamed, literal(producer).label("source")).where(ready).order_by(outbox.c.sequence)

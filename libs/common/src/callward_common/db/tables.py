@@ -1,4 +1,4 @@
-"""The tables that every service's database has, made by `ddl.create_mechanisms`.
+"""The tables that every service's database has, made by `ddl.create_mechanisms`, and the keys of its locks.
 
 None of them has row-level security: relay, consumer and token check work across tenants by nature, and the tables
 hold ids, codes and events only, none of which may hold PHI (`callward_common.events.privacy`).
@@ -13,16 +13,14 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Text
 #: Where a transaction keeps its tenant. A custom setting that was once set reads '' afterwards, so '' is nobody.
 TENANT_SETTING: Final = "callward.tenant"
 
-metadata = sa.MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pk",
-        "uq": "%(table_name)s_%(column_0_name)s_once",
-        "ck": "%(table_name)s_%(constraint_name)s",
-    }
-)
+#: Advisory locks with two keys: a space apart from that of the locks with one, which are the services' own.
+RELAY_LOCK: Final = (0x43414C57, 1)
+MIGRATION_LOCK: Final = (0x43414C57, 2)
 
-_MOMENT = sa.DateTime(timezone=True)
-_ID = sa.Uuid(as_uuid=False)
+metadata = sa.MetaData(naming_convention={"ck": "%(table_name)s_%(constraint_name)s"})
+
+_MOMENT: Final = sa.DateTime(timezone=True)
+_ID: Final = sa.Uuid(as_uuid=False)
 
 
 class _Xid8(sa.types.UserDefinedType[int]):
@@ -34,6 +32,10 @@ class _Xid8(sa.types.UserDefinedType[int]):
         return "xid8"
 
 
+def _columns(type_: Any, *names: str) -> list[Column[Any]]:
+    return [Column(name, type_, nullable=False) for name in names]
+
+
 #: Events to publish. Enforced ones stay until audit's watermark covers them, others until they are published.
 outbox = sa.Table(
     "outbox",
@@ -41,15 +43,12 @@ outbox = sa.Table(
     Column("id", BigInteger, sa.Identity(always=True), primary_key=True),
     Column("event_id", _ID, nullable=False, unique=True),
     Column("xid", _Xid8, nullable=False, server_default=sa.text("pg_current_xact_id()")),
-    Column("topic", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("tenant_id", Text, nullable=False),
-    Column("enforced", Boolean, nullable=False),
+    *_columns(Text, "topic", "key", "type", "tenant_id"),
+    *_columns(Boolean, "enforced"),
     Column("sequence", BigInteger, unique=True),
     Column("traceparent", Text),
-    Column("occurred_at", _MOMENT, nullable=False),
-    Column("data", LargeBinary, nullable=False),
+    *_columns(_MOMENT, "occurred_at"),
+    *_columns(LargeBinary, "data"),
     Column("published_at", _MOMENT),
     sa.CheckConstraint("published_at IS NULL OR sequence IS NOT NULL", name="number_before_publication"),
     sa.Index("outbox_to_number", "id", postgresql_where=sa.text("sequence IS NULL")),
@@ -64,8 +63,7 @@ outbox_state = sa.Table(
     "outbox_state",
     metadata,
     Column("single", Boolean, sa.CheckConstraint("single", name="one_row"), primary_key=True),
-    Column("last_sequence", BigInteger, nullable=False),
-    Column("covered", BigInteger, nullable=False),
+    *_columns(BigInteger, "last_sequence", "covered"),
 )
 
 #: The events that a consumer group has handled, written in the transaction of the handling.
@@ -74,7 +72,7 @@ inbox = sa.Table(
     metadata,
     Column("consumer", Text, primary_key=True),
     Column("event_id", _ID, primary_key=True),
-    Column("handled_at", _MOMENT, nullable=False),
+    *_columns(_MOMENT, "handled_at"),
 )
 
 #: This service's projection of the tenants: `data` is a callward.access.v1.Tenant.
@@ -82,8 +80,8 @@ tenants = sa.Table(
     "tenants",
     metadata,
     Column("tenant_id", Text, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-    Column("data", LargeBinary, nullable=False),
+    *_columns(BigInteger, "version"),
+    *_columns(LargeBinary, "data"),
 )
 
 #: Events that a consumer gave up, with the class of the cause. The event itself is on its topic.
@@ -92,14 +90,10 @@ dead_letters = sa.Table(
     metadata,
     Column("consumer", Text, primary_key=True),
     Column("event_id", _ID, primary_key=True),
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("tenant_id", Text, nullable=False),
-    Column("cause", Text, nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("dead_at", _MOMENT, nullable=False),
+    *_columns(Text, "topic", "type", "tenant_id", "cause"),
+    *_columns(Integer, "partition", "tries"),
+    *_columns(BigInteger, "position"),
+    *_columns(_MOMENT, "dead_at"),
 )
 
 #: What the run role may do: it changes nothing about an event but its publication.

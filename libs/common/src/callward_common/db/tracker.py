@@ -31,10 +31,7 @@ class WatermarkTracker:
         stale_after: timedelta = timedelta(seconds=10),
     ) -> None:
         """`interval`: seconds between questions; `stale_after`: how long an answer says anything."""
-        self._db = db
-        self._source = source
-        self._clock = clock
-        self._interval = interval
+        self._db, self._source, self._clock, self._interval = db, source, clock, interval
         self._stale_after = stale_after.total_seconds()
         self._heard: tuple[float, int] | None = None
 
@@ -43,7 +40,7 @@ class WatermarkTracker:
         while not stop.is_set():
             try:
                 await self.poll()
-            except Exception as error:  # noqa: BLE001  # whatever fails, what was heard goes stale and `behind` fails closed
+            except Exception as error:  # whatever fails, what was heard goes stale: `behind` fails closed
                 _log.warning("the watermark is not known", extra={"error_type": type(error).__name__})
             await wait_for_any(stop, within=self._interval)
 
@@ -56,57 +53,44 @@ class WatermarkTracker:
         if self._heard is None or self._clock.monotonic() - self._heard[0] > self._stale_after:
             return None
         not_covered = outbox.c.sequence.is_(None) | (outbox.c.sequence > self._heard[1])
-        oldest = (
-            select(outbox.c.occurred_at)
-            .where(outbox.c.enforced, not_covered)
-            .order_by(outbox.c.occurred_at)
-            .limit(1)
-        )
+        oldest = select(outbox.c.occurred_at).where(outbox.c.enforced, not_covered)
         async with self._db.transaction() as transaction:
-            occurred_at = await transaction.connection.scalar(oldest)
+            occurred_at = await transaction.connection.scalar(oldest.order_by(outbox.c.occurred_at).limit(1))
         return timedelta(0) if occurred_at is None else max(self._clock.now() - occurred_at, timedelta(0))
 
     async def poll(self) -> None:
         """Asks once. Raises what the source or the database raises."""
         # Read before the question: an answer below what audit had told before it was asked means that it went back.
-        async with self._db.transaction() as transaction:
-            covered = (await transaction.connection.execute(select(outbox_state.c.covered))).scalar_one()
+        _, covered = await self._state()
         asked = self._clock.monotonic()
         sequence = (await self._source.watermark()).sequence
-        async with self._db.transaction() as transaction:
-            last = (await transaction.connection.execute(select(outbox_state.c.last_sequence))).scalar_one()
+        last, _ = await self._state()
         if sequence > last:
             self._heard = None
             _log.error(
-                "audit's watermark is ahead of this producer: its database went back",
+                "audit's watermark is ahead of this producer, whose database went back",
                 extra={"sequence": last},
             )
             return
+        await self._cover(sequence, went_back=sequence < covered)
         if sequence < covered:
-            await self._went_back(sequence)
-        else:
-            await self._cover(sequence, advance=sequence > covered)
+            count = await republish(self._db, sequence + 1)
+            extra = {"sequence": sequence, "count": count}
+            _log.error("audit's watermark went back: publishing again what is still here", extra=extra)
         self._heard = (asked, sequence)
 
-    async def _cover(self, sequence: int, *, advance: bool) -> None:
+    async def _state(self) -> tuple[int, int]:
+        state = select(outbox_state.c.last_sequence, outbox_state.c.covered)
+        async with self._db.transaction() as transaction:
+            row = (await transaction.connection.execute(state)).one()
+            return row.last_sequence, row.covered
+
+    async def _cover(self, sequence: int, *, went_back: bool) -> None:
+        # Unless audit went back, the higher value stays: another replica may have heard a later answer meanwhile.
+        differs = outbox_state.c.covered != sequence if went_back else outbox_state.c.covered < sequence
         published = outbox.c.enforced & outbox.c.published_at.is_not(None)
         async with self._db.transaction() as transaction:
-            if advance:
-                # Another replica may have heard a later answer meanwhile.
-                higher = (
-                    update(outbox_state).where(outbox_state.c.covered < sequence).values(covered=sequence)
-                )
-                await transaction.connection.execute(higher)
+            await transaction.connection.execute(update(outbox_state).where(differs).values(covered=sequence))
             await transaction.connection.execute(
                 delete(outbox).where(published, outbox.c.sequence <= sequence)
             )
-
-    async def _went_back(self, sequence: int) -> None:
-        async with self._db.transaction() as transaction:
-            await transaction.connection.execute(update(outbox_state).values(covered=sequence))
-        count = await republish(self._db, sequence + 1)
-        self._db.wake()
-        _log.error(
-            "audit's watermark went back: publishing again what is still here",
-            extra={"sequence": sequence, "count": count},
-        )

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import Message
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +12,7 @@ from callward_common.db.tables import outbox
 from callward_common.events.options import is_enforced, topic_of
 from callward_common.events.privacy import InvalidEvent, check_event
 from callward_common.ids import new_id, parse_id
+from callward_common.telemetry import tracing
 
 
 class Transaction:
@@ -22,10 +22,8 @@ class Transaction:
         self, connection: AsyncConnection, tenant: str | None, *, clock: Clock, max_event_bytes: int
     ) -> None:
         """Made by `Database.transaction`. `tenant` None: row-level security shows no tenant's rows."""
-        self.connection = connection
-        self.tenant = tenant
-        self._clock = clock
-        self._max_event_bytes = max_event_bytes
+        self.connection, self.tenant = connection, tenant
+        self._clock, self._max_event_bytes = clock, max_event_bytes
         self._events: list[dict[str, Any]] = []
         self._callbacks: list[Callable[[], None]] = []
 
@@ -46,8 +44,6 @@ class Transaction:
                 f"{message.DESCRIPTOR.full_name} is larger than {self._max_event_bytes} bytes."
             )
         identity = new_id() if event_id is None else parse_id(event_id)
-        carrier: dict[str, str] = {}
-        TraceContextTextMapPropagator().inject(carrier)
         self._events.append(
             {
                 "event_id": identity,
@@ -56,7 +52,7 @@ class Transaction:
                 "type": message.DESCRIPTOR.full_name,
                 "tenant_id": tenant,
                 "enforced": is_enforced(message),
-                "traceparent": carrier.get("traceparent"),
+                "traceparent": tracing.inject(),
                 "occurred_at": self._clock.now(),
                 "data": data,
             }

@@ -46,17 +46,14 @@ PositionSource = Callable[[Partition], Awaitable[int | None]]
 class Subscription(Protocol):
     """One member of a consumer group, for one task at a time."""
 
-    async def fetch(self, max_records: int, timeout: float) -> Sequence[Delivery]:  # noqa: ASYNC109
+    async def fetch(self, max_records: int, timeout: float) -> Sequence[Delivery]:
         """Returns the next deliveries, in order per partition; none when `timeout` seconds brought none."""
-        ...
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Makes the next positions to read durable for the group. Raises CommitRefused for a lost partition."""
-        ...
 
     async def close(self) -> None:
         """Leaves the group. What is not committed is delivered again to another member."""
-        ...
 
 
 class EventBus(Protocol):
@@ -64,10 +61,8 @@ class EventBus(Protocol):
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Publishes in the order given; durable on return. After an error any of them may be on the bus, or none."""
-        ...
 
     async def subscribe(
         self, group: str, topics: Sequence[str], *, positions: PositionSource | None = None
     ) -> Subscription:
         """Joins a group at its committed positions, a new one at the beginning; or at those of `positions`."""
-        ...

@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
-from opentelemetry import context as trace_context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import SpanKind
 from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql
 
@@ -22,6 +21,7 @@ from callward_common.errors import CallwardError, Category
 from callward_common.events.bus import CommitRefused, Delivery, EventBus, Partition, Subscription
 from callward_common.events.envelope import Envelope
 from callward_common.events.options import topic_of
+from callward_common.telemetry import metrics, names, tracing
 
 _log = logging.getLogger(__name__)
 
@@ -69,17 +69,11 @@ class EventConsumer:
         self.topics = sorted(set(topics or {topic_of(kind) for kind in handlers}))
         if not all(self.topics):
             raise ValueError("a handled message declares no topic")
-        self._bus = bus
-        self._db = db
-        self._group = group
+        self._bus, self._db, self._group, self._clock = bus, db, group, clock
         self._handlers = {kind.DESCRIPTOR.full_name: (kind, handler) for kind, handler in handlers.items()}
-        self._clock = clock
-        self._max_records = max_records
-        self._fetch_timeout = fetch_timeout
-        self._tries = tries
-        self._dead_limit = dead_limit
-        self._dead_window = dead_window.total_seconds()
-        self._retry_after = retry_after
+        self._max_records, self._fetch_timeout = max_records, fetch_timeout
+        self._tries, self._retry_after = tries, retry_after
+        self._dead_limit, self._dead_window = dead_limit, dead_window.total_seconds()
         self._deaths: deque[float] = deque()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -102,91 +96,90 @@ class EventConsumer:
                 await subscription.close()
 
     async def _batch(self, subscription: Subscription, stop: asyncio.Event) -> None:
-        deliveries = await subscription.fetch(self._max_records, self._fetch_timeout)
         positions: dict[Partition, int] = {}
         try:
-            for delivery in deliveries:
+            for delivery in await subscription.fetch(self._max_records, self._fetch_timeout):
                 if not await self._deliver(delivery, stop):
                     break
                 positions[delivery.partition] = delivery.offset + 1
         finally:
-            if positions:
-                await self._commit(subscription, positions)
-
-    async def _commit(self, subscription: Subscription, positions: Mapping[Partition, int]) -> None:
-        try:
-            await subscription.commit(positions)
-        except CommitRefused:
-            # Another member owns the partition now and reads these events again: the inbox knows them.
-            _log.info("commit refused after a rebalance", extra={"group": self._group})
+            try:
+                if positions:
+                    await subscription.commit(positions)
+            except CommitRefused:
+                # Another member owns the partition now and reads these events again: the inbox knows them.
+                _log.info("commit refused after a rebalance", extra={"group": self._group})
 
     async def _deliver(self, delivery: Delivery, stop: asyncio.Event) -> bool:
         """Returns true when the delivery is done with, false when `stop` came first."""
         backoff, tried = Backoff(first=self._retry_after), 0
-        while True:
+        while not stop.is_set():
             try:
                 await self._handle(delivery.envelope)
                 return True
-            except Exception as error:  # noqa: BLE001  # a handler may raise anything; what it was is counted and named, never shown
-                outage = isinstance(error, OSError) or (
-                    isinstance(error, CallwardError) and error.category in _OUTAGES
-                )
-                tried += not outage
-                self._report(delivery, type(error), tried)
-                if tried >= self._tries:
-                    await self._bury(delivery, type(error))
-                    return True
+            except Exception as error:  # a handler may raise anything; it is counted and named, not shown
+                cause = type(error).__name__
+                tried += not _is_outage(error)
+            event = {"event_id": delivery.envelope.id, "event_type": delivery.envelope.type}
+            extra = {"group": self._group, **event, "error_type": cause, "attempt": tried}
+            _log.warning("an event could not be handled", extra=extra)
+            self._measure(delivery.envelope, "dead" if tried >= self._tries else "retried")
+            if tried >= self._tries:
+                await self._bury(delivery, cause)
+                return True
             await wait_for_any(stop, within=backoff.failed())
-            if stop.is_set():
-                return False
+        return False
 
     async def _handle(self, envelope: Envelope) -> None:
         found = self._handlers.get(envelope.type)
         if found is None:
             return
         kind, handler = found
-        parent = {"traceparent": envelope.traceparent} if envelope.traceparent else {}
-        token = trace_context.attach(TraceContextTextMapPropagator().extract(parent))
-        try:
+        attributes = {
+            names.TOPIC: envelope.topic,
+            names.EVENT_TYPE: envelope.type,
+            names.EVENT_ID: envelope.id,
+        }
+        parent = tracing.extract(envelope.traceparent)
+        with tracing.span(f"{self.name} process", attributes, kind=SpanKind.CONSUMER, parent=parent):
             async with self._db.transaction(envelope.tenant or None) as transaction:
-                if await self._is_new(transaction, envelope.id):
+                new = await self._is_new(transaction, envelope.id)
+                if new:
                     await handler(transaction, envelope, envelope.parse(kind))
-        finally:
-            trace_context.detach(token)
+        self._measure(envelope, "ok" if new else "skipped")
+
+    def _measure(self, envelope: Envelope, outcome: str) -> None:
+        metrics.record_consumed(self._db.producer, envelope.type, outcome)
 
     async def _is_new(self, transaction: Transaction, event_id: str) -> bool:
         row = {"consumer": self._group, "event_id": event_id, "handled_at": self._clock.now()}
         statement = postgresql.insert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.event_id)
         return (await transaction.connection.execute(statement)).first() is not None
 
-    async def _bury(self, delivery: Delivery, cause: type[Exception]) -> None:
+    async def _bury(self, delivery: Delivery, cause: str) -> None:
         now = self._clock.monotonic()
         while self._deaths and now - self._deaths[0] > self._dead_window:
             self._deaths.popleft()
         if len(self._deaths) >= self._dead_limit:
             raise DeadLetterLimitExceeded(f"{self.name} gave up {self._dead_limit} events and met another.")
         self._deaths.append(now)
-        envelope = delivery.envelope
+        envelope, (topic, partition) = delivery.envelope, delivery.partition
+        letter = {
+            "consumer": self._group,
+            "event_id": envelope.id,
+            "topic": topic,
+            "partition": partition,
+            "position": delivery.offset,
+            "type": envelope.type,
+            "tenant_id": envelope.tenant,
+            "cause": cause,
+            "tries": self._tries,
+            "dead_at": self._clock.now(),
+        }
         async with self._db.transaction() as transaction:
-            if not await self._is_new(transaction, envelope.id):
-                return
-            await transaction.connection.execute(
-                insert(dead_letters).values(
-                    consumer=self._group,
-                    event_id=envelope.id,
-                    topic=delivery.partition.topic,
-                    partition=delivery.partition.number,
-                    position=delivery.offset,
-                    type=envelope.type,
-                    tenant_id=envelope.tenant,
-                    cause=cause.__name__,
-                    tries=self._tries,
-                    dead_at=self._clock.now(),
-                )
-            )
+            if await self._is_new(transaction, envelope.id):
+                await transaction.connection.execute(insert(dead_letters).values(letter))
 
-    def _report(self, delivery: Delivery, cause: type[Exception], attempt: int) -> None:
-        extra = {"group": self._group, "event_id": delivery.envelope.id, "event_type": delivery.envelope.type}
-        _log.warning(
-            "an event could not be handled", extra={**extra, "error_type": cause.__name__, "attempt": attempt}
-        )
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, OSError) or (isinstance(error, CallwardError) and error.category in _OUTAGES)

@@ -15,7 +15,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 M = TypeVar("M", bound=Message)
 
-CONTENT_TYPE = b"application/protobuf"
+_CONTENT_TYPE = ("content-type", b"application/protobuf")
 
 
 class UnknownEvent(CallwardError):
@@ -66,42 +66,38 @@ class Envelope:
     def to_headers(self) -> Headers:
         """Returns the attributes as Kafka headers. Topic, key and data travel as those of the record."""
         attributes = {
-            "ce_specversion": "1.0",
-            "ce_id": self.id,
-            "ce_type": self.type,
-            "ce_source": self.source,
-            "ce_time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "ce_tenant": self.tenant,
-            "ce_sequence": str(self.sequence),
-            "ce_enforced": "true" if self.enforced else "false",
+            "specversion": "1.0",
+            "id": self.id,
+            "type": self.type,
+            "source": self.source,
+            "time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "tenant": self.tenant,
+            "sequence": str(self.sequence),
+            "enforced": str(self.enforced).lower(),
+            **({} if self.traceparent is None else {"traceparent": self.traceparent}),
         }
-        if self.traceparent is not None:
-            attributes["ce_traceparent"] = self.traceparent
-        headers = [(name, value.encode()) for name, value in attributes.items()]
-        return [*headers, ("content-type", CONTENT_TYPE)]
+        return [*((f"ce_{name}", text.encode()) for name, text in attributes.items()), _CONTENT_TYPE]
 
 
 def from_headers(headers: Iterable[tuple[str, bytes]], *, topic: str, key: str, data: bytes) -> Envelope:
     """Returns the envelope of a record. Raises InvalidEnvelope when a header is missing or malformed."""
-    found = {name.lower(): value for name, value in headers}
+    found = dict(headers)
     try:
-        text = {name: value.decode() for name, value in found.items() if name.startswith("ce_")}
-        if text["ce_specversion"] != "1.0" or found["content-type"] != CONTENT_TYPE:
+        text = {name[3:]: value.decode() for name, value in found.items() if name.startswith("ce_")}
+        time = datetime.fromisoformat(text["time"])
+        if (text["specversion"], found["content-type"]) != ("1.0", _CONTENT_TYPE[1]) or time.tzinfo is None:
             raise InvalidEnvelope("A record is not a CloudEvents 1.0 event with protobuf data.")
-        time = datetime.fromisoformat(text["ce_time"])
-        if time.tzinfo is None:
-            raise InvalidEnvelope("The time of an event has no offset.")
         return Envelope(
-            id=text["ce_id"],
-            type=text["ce_type"],
-            source=text["ce_source"],
+            id=text["id"],
+            type=text["type"],
+            source=text["source"],
             time=time.astimezone(UTC),
-            tenant=text["ce_tenant"],
+            tenant=text["tenant"],
             topic=topic,
             key=key,
-            sequence=int(text["ce_sequence"]),
-            enforced={"true": True, "false": False}[text["ce_enforced"]],
-            traceparent=text.get("ce_traceparent"),
+            sequence=int(text["sequence"]),
+            enforced={"true": True, "false": False}[text["enforced"]],
+            traceparent=text.get("traceparent"),
             data=data,
         )
     except (KeyError, ValueError):

@@ -22,7 +22,6 @@ class WatermarkSource(Protocol):
 
     async def watermark(self) -> Watermark:
         """Returns the watermark of the calling producer. Raises when audit does not answer."""
-        ...
 
 
 class HasChannels(Protocol):
@@ -30,7 +29,6 @@ class HasChannels(Protocol):
 
     def channel(self, component: str) -> grpc.aio.Channel:
         """Returns the channel to a component."""
-        ...
 
 
 class GrpcWatermarkSource:

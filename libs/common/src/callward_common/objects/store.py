@@ -54,25 +54,20 @@ class ObjectStore(Protocol):
 
     async def put(self, key: str, body: AsyncIterable[bytes]) -> StoredObject:
         """Writes a new version; durable on return. A body that fails or is cancelled leaves nothing behind."""
-        ...
 
     def read(
         self, key: str, version_id: str, *, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[bytes]:
         """Yields the bytes from `start` to before `stop` (None: the end). Raises ObjectMissing."""
-        ...
 
     async def stat(self, key: str, version_id: str) -> StoredObject:
         """Returns what is known of a version. Raises ObjectMissing."""
-        ...
 
     async def delete(self, key: str, version_id: str) -> None:
         """Deletes one version for good; a missing one is fine. Raises ObjectLocked."""
-        ...
 
     def versions(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Yields every version of every object whose key starts with `prefix`."""
-        ...
 
 
 class ObjectLocks(Protocol):
@@ -80,12 +75,9 @@ class ObjectLocks(Protocol):
 
     async def retain(self, key: str, version_id: str, *, until: datetime, compliance: bool = False) -> None:
         """Forbids deletion until a moment. Raises ObjectLocked when that would shorten or weaken a retention."""
-        ...
 
     async def hold(self, key: str, version_id: str, on: bool) -> None:
         """Sets or lifts the hold of a version. Raises ObjectMissing."""
-        ...
 
     async def state(self, key: str, version_id: str) -> LockState:
         """Returns the locks of a version. Raises ObjectMissing."""
-        ...

@@ -1,5 +1,6 @@
 """Checkpoints of the audit log: which ones may be signed (sealing.md section 6)."""
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ MAX_ORIGIN = 256
 #: A proof between two trees of fewer than 2^63 leaves has at most 2 · 63 + 1 hashes (RFC 9162 section 2.1.4.1).
 MAX_PROOF = 127
 
+#: RFC 9162 section 2.1.1: the root of a tree without leaves.
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
 #: verify(old_size, old_root, new_size, new_root, proof): whether the new tree grows out of the old one.
 ConsistencyCheck = Callable[[int, bytes, int, bytes, Sequence[bytes]], bool]
 
@@ -27,12 +31,14 @@ class Checkpoint:
     root: bytes
 
     def __post_init__(self) -> None:
-        """Refuses what could not stand in a signed note, and a tree without leaves."""
+        """Refuses what could not stand in a signed note, and another root than its own for the empty tree."""
         demand_origin(self.origin)
-        if not 0 < self.size < 2**63:
-            raise InvalidRequest("size is not a positive number of leaves.")
+        if not 0 <= self.size < 2**63:
+            raise InvalidRequest("size is not a number of leaves.")
         if len(self.root) != HASH_BYTES:
             raise InvalidRequest(f"root is not {HASH_BYTES} bytes long.")
+        if self.size == 0 and self.root != EMPTY_ROOT:
+            raise InvalidRequest("root is not the one of the empty tree.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +74,15 @@ def demand_growth(
 ) -> None:
     """Raises CheckpointConflict unless `wanted` grows out of the last signed checkpoint, which the proof shows.
 
-    A first checkpoint takes no proof: there is nothing it could contradict.
+    After none, or after the empty tree, there is nothing to contradict and nothing to prove: any tree grows out of it.
     """
-    if last is None:
+    old = None if last is None else last.checkpoint
+    if old is None or old.size == 0:
         if proof:
             raise CheckpointConflict(
-                "No checkpoint of this origin was signed before: there is nothing to prove."
+                "No leaves of this origin were signed before: there is nothing to prove."
             )
         return
-    old = last.checkpoint
     if wanted.size < old.size:
         raise CheckpointConflict("The tree is smaller than one that was signed.")
     if wanted.size == old.size:

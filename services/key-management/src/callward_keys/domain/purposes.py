@@ -4,7 +4,8 @@ from typing import Final
 
 from callward_keys.domain.errors import UnknownPurpose
 
-#: The codes that are taken, by what they rest on in HIPAA (45 CFR 164.502 to 164.528).
+#: The codes that are taken, by what they rest on in HIPAA (45 CFR 164.502 to 164.528). The one for workers'
+#: compensation (164.512(l)) is left out until its spelling is verified.
 PURPOSES: Final = frozenset(
     {"TREAT", "ETREAT", "BTG", "CAREMGT", "COC"}  # treatment; break the glass: 164.312(a)(2)(ii)
     | {"HPAYMT", "COVERAGE", "CLMATTCH"}  # payment

@@ -45,7 +45,7 @@ class LockedCheckpoints:
         """Returns the last one, None when there is none."""
         query = sa.select(
             CHECKPOINTS.c.size, CHECKPOINTS.c.root, CHECKPOINTS.c.note, CHECKPOINTS.c.signing_key_id
-        ).where(CHECKPOINTS.c.origin == origin, CHECKPOINTS.c.size > 0)
+        ).where(CHECKPOINTS.c.origin == origin, CHECKPOINTS.c.note != "")
         row = (await self._connection.execute(query)).one_or_none()
         if row is None:
             return None

@@ -51,7 +51,7 @@ SIGNING_KEYS = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
 )
 
-#: The last signed checkpoint of each origin; size 0 and no note while there is none. Of no tenant.
+#: The last signed checkpoint of each origin; no note while there is none. Of no tenant.
 CHECKPOINTS = sa.Table(
     "checkpoints",
     METADATA,

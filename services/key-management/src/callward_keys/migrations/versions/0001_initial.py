@@ -74,7 +74,9 @@ _TABLES = (
         root bytea NOT NULL,
         note text NOT NULL,
         signing_key_id text NOT NULL,
-        CONSTRAINT checkpoints_whole CHECK (size = 0 OR (octet_length(root) = 32 AND note <> ''))
+        CONSTRAINT checkpoints_whole CHECK (
+            CASE WHEN note = '' THEN size = 0 ELSE octet_length(root) = 32 AND signing_key_id <> '' END
+        )
     )
     """,
 )
@@ -111,7 +113,9 @@ $$
 _CHECKPOINT_RULES = """
 CREATE FUNCTION callward_checkpoint_grows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP <> 'UPDATE' OR NEW.size <= OLD.size OR NEW.origin <> OLD.origin THEN
+    IF TG_OP <> 'UPDATE' OR NEW.origin <> OLD.origin OR NEW.size < OLD.size
+       OR NEW.size = OLD.size AND OLD.note <> ''
+    THEN
         RAISE EXCEPTION 'a checkpoint only grows' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
