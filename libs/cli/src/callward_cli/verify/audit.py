@@ -9,8 +9,8 @@ from typing import Any
 from callward_cli.exits import CommandError, Exit
 from callward_cli.verify.keys import PublicKeys
 from callward_cli.verify.report import Report
-from callward_common.crypto.checkpoint import Checkpoint, NoteError, verify_note
-from callward_common.crypto.merkle import ProofError, leaf_hash, verify_consistency, verify_inclusion
+from callward_crypto.checkpoint import Checkpoint, NoteError, verify_note
+from callward_crypto.merkle import ProofError, leaf_hash, verify_consistency, verify_inclusion
 
 INCLUSION_FORMAT = "callward-audit-proof/1"
 CONSISTENCY_FORMAT = "callward-consistency-proof/1"

@@ -7,7 +7,7 @@ from typing import Any
 
 from callward_cli.verify.keys import PublicKeys
 from callward_cli.verify.report import Report
-from callward_common.crypto import jws
+from callward_crypto import jws
 
 TYP = "callward-receipt+jwt"
 DOCUMENT_TYPE = "receipt"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callward_common.crypto import streaming
-from callward_common.crypto.streaming import (
+from callward_crypto import streaming
+from callward_crypto.streaming import (
     HEADER_SIZE,
     PLAINTEXT_SEGMENT_SIZE,
     SEGMENT_SIZE,
@@ -19,7 +19,7 @@ from callward_common.crypto.streaming import (
     StreamError,
     decrypt_range,
 )
-from tests.unit.common.crypto import oracle_tink
+from tests.unit.crypto import oracle_tink
 
 KEY = bytes(range(32))
 CONTEXT = b"tenant and place"

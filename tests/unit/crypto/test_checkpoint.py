@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callward_common.crypto import checkpoint
-from callward_common.crypto.checkpoint import Checkpoint, NoteError
+from callward_crypto import checkpoint
+from callward_crypto.checkpoint import Checkpoint, NoteError
 
 NAME = "example.org/logs/2026-0"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

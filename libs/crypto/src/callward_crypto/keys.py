@@ -5,8 +5,8 @@ import re
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from callward_common.crypto.framing import frame
-from callward_common.crypto.streaming import (
+from callward_crypto.framing import frame
+from callward_crypto.streaming import (
     HEADER_SIZE,
     KEY_SIZE,
     DecryptionError,

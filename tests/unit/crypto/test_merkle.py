@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callward_common.crypto import merkle
-from callward_common.crypto.merkle import CompactRange, NodeId, ProofError
+from callward_crypto import merkle
+from callward_crypto.merkle import CompactRange, NodeId, ProofError
 
 MOST = 70
 ENTRIES = [index.to_bytes(index % 5 + 1, "big") for index in range(MOST)]

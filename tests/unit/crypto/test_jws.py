@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import OKPKey
 
-from callward_common.crypto import jws
-from callward_common.crypto.jws import JwsError
+from callward_crypto import jws
+from callward_crypto.jws import JwsError
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = PRIVATE.public_key().public_bytes_raw()
