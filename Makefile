@@ -73,7 +73,7 @@ check: setup ## Everything that is held without running it: style, types, import
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python tools/check_breaking.py
-	@$(MAKE) proto-check topology-check lock-check
+	@$(MAKE) proto-check topology-check docs-check lock-check
 	$(BIN)/pytest --quiet tests/architecture/test_sizes.py
 
 .PHONY: format
@@ -98,6 +98,14 @@ topology: setup ## Write deploy/topology.yaml from the protos
 .PHONY: topology-check
 topology-check: setup ## Compare deploy/topology.yaml with the protos
 	$(BIN)/python tools/generate_topology.py --check
+
+.PHONY: docs
+docs: setup ## Write the generated parts of docs/
+	$(BIN)/python -m tools.generate_docs
+
+.PHONY: docs-check
+docs-check: setup ## Compare the generated parts of docs/ with the code
+	$(BIN)/python -m tools.generate_docs --check
 
 .PHONY: openapi
 openapi: setup ## Write docs/openapi from the doors of a platform that is started for it

@@ -59,7 +59,10 @@ def main() -> int:
         if not check:
             path.write_text(fresh, encoding="utf-8")
     if check and stale:
-        print(f"generated parts are stale in {', '.join(stale)}: run `make docs`", file=sys.stderr)
+        print(
+            f"generated parts are stale in {', '.join(stale)}: run `python -m tools.generate_docs`",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 
 class NotAsPromised(Exception):
@@ -72,7 +73,7 @@ class Steps:
         mark = "[green]✓[/green]" if kept else "[red]✗[/red]"
         number = len(self.results)
         self._console.print(
-            f"{mark} {number:2} [bold]{promise}[/bold]: {outcome.line} [dim]({seconds:.2f} s)[/dim]",
+            f"{mark} {number:2} [bold]{promise}[/bold]: {escape(outcome.line)} [dim]({seconds:.2f} s)[/dim]",
             highlight=False,
             soft_wrap=True,
         )

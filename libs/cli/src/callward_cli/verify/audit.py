@@ -41,6 +41,8 @@ def verify_event_proof(document: Mapping[str, Any], keys: PublicKeys) -> Report:
             report.holds("inclusion", "the event's exact bytes are the leaf that the proof leads from")
         except ProofError as error:
             report.fails("inclusion", str(error))
+        except UnicodeEncodeError:
+            report.fails("inclusion", "the event is no Unicode text")
     report.unchecked.append("that this log is the one others see: compare checkpoints with other holders")
     return report
 
@@ -84,7 +86,7 @@ def _event_facts(event: str) -> dict[str, Any]:
             "event": metadata["event_code"],
             "time": metadata["original_time"],
         }
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from callward_cli.exits import CommandError, Exit
 from callward_cli.verify.audit import (
@@ -89,6 +90,7 @@ def show(report: Report, console: Console) -> None:
     console.print(f"{report.kind}: {verdict}", highlight=False)
     for check in report.checks:
         mark = "[green]✓[/green]" if check.holds else "[red]✗[/red]"
-        console.print(f"  {mark} {check.name}: {check.detail}", highlight=False)
+        # Details hold texts of the file, which are not ours to interpret.
+        console.print(f"  {mark} {check.name}: {escape(check.detail)}", highlight=False, soft_wrap=True)
     for text in report.unchecked:
-        console.print(f"  [yellow]?[/yellow] not checked: {text}", highlight=False)
+        console.print(f"  [yellow]?[/yellow] not checked: {text}", highlight=False, soft_wrap=True)

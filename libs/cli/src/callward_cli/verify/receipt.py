@@ -18,7 +18,7 @@ def verify_receipt(token: str, keys: PublicKeys, proof: tuple[Mapping[str, Any],
     report = Report("receipt")
     try:
         payload = jws.verify(token, TYP, keys.of(DOCUMENT_TYPE))
-        claims = json.loads(payload)
+        claims = _object(payload)
     except (jws.JwsError, ValueError) as error:
         report.fails("signature", str(error))
         return report
@@ -37,14 +37,24 @@ def _against_proof(
 ) -> None:
     report.checks.extend(of_proof.checks)
     try:
-        event = json.loads(str(proof.get("event", "")))
-        fields = event["unmapped"]["callward"]
+        event = _object(str(proof.get("event", "")))
+        recorded = event["unmapped"]["callward"].get("receipt_sha256")
         uid = event["metadata"]["uid"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         report.fails("same event", "the proof's event cannot be read")
         return
     named = uid == claims.get("event_id")
     report.check("same event", "the proof is for the event that the receipt names", holds=named)
     digest = hashlib.sha256(token.encode()).hexdigest()
-    recorded = fields.get("receipt_sha256") == digest
-    report.check("same receipt", "the event holds this receipt's hash", holds=recorded)
+    report.check("same receipt", "the event holds this receipt's hash", holds=recorded == digest)
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    """Return a JSON object. Raises ValueError for anything else, also for what is nested too deeply."""
+    try:
+        document = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("the document is nested too deeply") from error
+    if not isinstance(document, dict):
+        raise ValueError("the document is no JSON object")
+    return document

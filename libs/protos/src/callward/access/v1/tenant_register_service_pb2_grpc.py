@@ -52,7 +52,7 @@ class TenantRegisterServicer:
     """
 
     def PutTenant(self, request, context):
-        """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is ALREADY_EXISTS.
+        """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is issuer-audience-taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

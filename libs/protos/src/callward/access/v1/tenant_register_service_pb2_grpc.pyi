@@ -34,7 +34,7 @@ class TenantRegisterStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TenantRegisterAsyncStub: ...
     PutTenant: _grpc.UnaryUnaryMultiCallable[_tenant_register_service_pb2.PutTenantRequest, _tenant_register_service_pb2.PutTenantResponse]
-    """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is ALREADY_EXISTS."""
+    """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is issuer-audience-taken."""
     GetTenant: _grpc.UnaryUnaryMultiCallable[_tenant_register_service_pb2.GetTenantRequest, _tenant_register_service_pb2.GetTenantResponse]
     """Returns one tenant."""
 
@@ -44,7 +44,7 @@ class TenantRegisterAsyncStub(TenantRegisterStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutTenant: _aio.UnaryUnaryMultiCallable[_tenant_register_service_pb2.PutTenantRequest, _tenant_register_service_pb2.PutTenantResponse]  # type: ignore[assignment]
-    """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is ALREADY_EXISTS."""
+    """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is issuer-audience-taken."""
     GetTenant: _aio.UnaryUnaryMultiCallable[_tenant_register_service_pb2.GetTenantRequest, _tenant_register_service_pb2.GetTenantResponse]  # type: ignore[assignment]
     """Returns one tenant."""
 
@@ -57,7 +57,7 @@ class TenantRegisterServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_register_service_pb2.PutTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_register_service_pb2.PutTenantResponse, _abc.Awaitable[_tenant_register_service_pb2.PutTenantResponse]]:
-        """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is ALREADY_EXISTS."""
+        """Creates or replaces a tenant and publishes it. An (issuer, audience) of another tenant is issuer-audience-taken."""
 
     @_abc_1.abstractmethod
     def GetTenant(

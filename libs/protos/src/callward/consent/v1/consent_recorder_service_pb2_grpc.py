@@ -57,7 +57,7 @@ class ConsentRecorderServicer:
     """
 
     def RegisterCall(self, request, context):
-        """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties ALREADY_EXISTS.
+        """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties call-already-registered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class ConsentRecorderStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ConsentRecorderAsyncStub: ...
     RegisterCall: _grpc.UnaryUnaryMultiCallable[_consent_recorder_service_pb2.RegisterCallRequest, _consent_recorder_service_pb2.RegisterCallResponse]
-    """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties ALREADY_EXISTS."""
+    """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties call-already-registered."""
     RecordEvidence: _grpc.UnaryUnaryMultiCallable[_consent_recorder_service_pb2.RecordEvidenceRequest, _consent_recorder_service_pb2.RecordEvidenceResponse]
     """Takes down one piece of evidence and decides anew."""
     RevokeConsent: _grpc.UnaryUnaryMultiCallable[_consent_recorder_service_pb2.RevokeConsentRequest, _consent_recorder_service_pb2.RevokeConsentResponse]
@@ -46,7 +46,7 @@ class ConsentRecorderAsyncStub(ConsentRecorderStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterCall: _aio.UnaryUnaryMultiCallable[_consent_recorder_service_pb2.RegisterCallRequest, _consent_recorder_service_pb2.RegisterCallResponse]  # type: ignore[assignment]
-    """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties ALREADY_EXISTS."""
+    """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties call-already-registered."""
     RecordEvidence: _aio.UnaryUnaryMultiCallable[_consent_recorder_service_pb2.RecordEvidenceRequest, _consent_recorder_service_pb2.RecordEvidenceResponse]  # type: ignore[assignment]
     """Takes down one piece of evidence and decides anew."""
     RevokeConsent: _aio.UnaryUnaryMultiCallable[_consent_recorder_service_pb2.RevokeConsentRequest, _consent_recorder_service_pb2.RevokeConsentResponse]  # type: ignore[assignment]
@@ -61,7 +61,7 @@ class ConsentRecorderServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_recorder_service_pb2.RegisterCallRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_recorder_service_pb2.RegisterCallResponse, _abc.Awaitable[_consent_recorder_service_pb2.RegisterCallResponse]]:
-        """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties ALREADY_EXISTS."""
+        """Takes down a call with its parties and decides. Registering the same call again gives a fresh decision; with other parties call-already-registered."""
 
     @_abc_1.abstractmethod
     def RecordEvidence(

@@ -62,7 +62,7 @@ class DataKeyIssuerServicer:
     """
 
     def IssueDataKey(self, request, context):
-        """Makes a data key and returns the subkeys asked for. ALREADY_EXISTS when the subject has a key.
+        """Makes a data key and returns the subkeys asked for. key-exists when the subject has a key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class DataKeyIssuerStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DataKeyIssuerAsyncStub: ...
     IssueDataKey: _grpc.UnaryUnaryMultiCallable[_data_key_issuer_service_pb2.IssueDataKeyRequest, _data_key_issuer_service_pb2.IssueDataKeyResponse]
-    """Makes a data key and returns the subkeys asked for. ALREADY_EXISTS when the subject has a key."""
+    """Makes a data key and returns the subkeys asked for. key-exists when the subject has a key."""
     ReissueDataKey: _grpc.UnaryUnaryMultiCallable[_data_key_issuer_service_pb2.ReissueDataKeyRequest, _data_key_issuer_service_pb2.ReissueDataKeyResponse]
     """Returns the subkeys again while the key is open, to whoever knows the upload's secret."""
     SealDataKey: _grpc.UnaryUnaryMultiCallable[_data_key_issuer_service_pb2.SealDataKeyRequest, _data_key_issuer_service_pb2.SealDataKeyResponse]
@@ -48,7 +48,7 @@ class DataKeyIssuerAsyncStub(DataKeyIssuerStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     IssueDataKey: _aio.UnaryUnaryMultiCallable[_data_key_issuer_service_pb2.IssueDataKeyRequest, _data_key_issuer_service_pb2.IssueDataKeyResponse]  # type: ignore[assignment]
-    """Makes a data key and returns the subkeys asked for. ALREADY_EXISTS when the subject has a key."""
+    """Makes a data key and returns the subkeys asked for. key-exists when the subject has a key."""
     ReissueDataKey: _aio.UnaryUnaryMultiCallable[_data_key_issuer_service_pb2.ReissueDataKeyRequest, _data_key_issuer_service_pb2.ReissueDataKeyResponse]  # type: ignore[assignment]
     """Returns the subkeys again while the key is open, to whoever knows the upload's secret."""
     SealDataKey: _aio.UnaryUnaryMultiCallable[_data_key_issuer_service_pb2.SealDataKeyRequest, _data_key_issuer_service_pb2.SealDataKeyResponse]  # type: ignore[assignment]
@@ -65,7 +65,7 @@ class DataKeyIssuerServicer(metaclass=_abc_1.ABCMeta):
         request: _data_key_issuer_service_pb2.IssueDataKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_data_key_issuer_service_pb2.IssueDataKeyResponse, _abc.Awaitable[_data_key_issuer_service_pb2.IssueDataKeyResponse]]:
-        """Makes a data key and returns the subkeys asked for. ALREADY_EXISTS when the subject has a key."""
+        """Makes a data key and returns the subkeys asked for. key-exists when the subject has a key."""
 
     @_abc_1.abstractmethod
     def ReissueDataKey(
