@@ -8,6 +8,9 @@ from callward_access.ports import Denied, DomainEvent, Granted, Listed, Register
 from callward_common.events.actors import actor_to_proto
 from callward_common.tenancy.projection import to_proto as tenant_to_proto
 
+#: The key of events about somebody who could not be identified.
+DOOR = "access-gateway"
+
 
 def to_message(event: DomainEvent) -> Message:
     """Return the event's message."""
@@ -38,12 +41,12 @@ def to_message(event: DomainEvent) -> Message:
 
 
 def key_of(event: DomainEvent, tenant_id: str) -> str:
-    """Return the event's key: the recording's id, or the tenant's where there is none."""
+    """Return the event's key: the recording's id, or the tenant's, or the door's where nobody is known."""
     match event:
         case Listed():
             return tenant_id
         case Granted() | Denied() | Served():
-            return event.recording_id or tenant_id
+            return event.recording_id or tenant_id or DOOR
 
 
 def tenant_changed(event: Registered) -> events_pb2.TenantChanged:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from callward.access.v1 import tenant_register_service_pb2, tenant_register_service_pb2_grpc
+from callward.access.v1 import tenant_pb2, tenant_register_service_pb2, tenant_register_service_pb2_grpc
 from callward_access.app.register import RegisterApp
+from callward_access.domain.errors import InvalidTenant
 from callward_common.errors import NotFound
 from callward_common.grpc.caller import current_caller
 from callward_common.identity import service_actor
@@ -21,6 +22,7 @@ class TenantRegister(tenant_register_service_pb2_grpc.TenantRegisterServicer):
         self, request: tenant_register_service_pb2.PutTenantRequest, context: Any
     ) -> tenant_register_service_pb2.PutTenantResponse:
         """Create or replace a tenant and publish it."""
+        _demand_stated(request.tenant)
         tenant = await self._app.put(service_actor(current_caller()), tenant_from_proto(request.tenant))
         return tenant_register_service_pb2.PutTenantResponse(tenant=tenant_to_proto(tenant))
 
@@ -32,3 +34,14 @@ class TenantRegister(tenant_register_service_pb2_grpc.TenantRegisterServicer):
         if tenant is None:
             raise NotFound("there is no tenant with this id")
         return tenant_register_service_pb2.GetTenantResponse(tenant=tenant_to_proto(tenant))
+
+
+def _demand_stated(tenant: tenant_pb2.Tenant) -> None:
+    """Refuse what the record would silently leave out or put together."""
+    if tenant.status not in (tenant_pb2.TENANT_STATUS_ACTIVE, tenant_pb2.TENANT_STATUS_SUSPENDED):
+        raise InvalidTenant("the status is active or suspended")
+    kinds = (tenant_pb2.ISSUER_KIND_PEOPLE, tenant_pb2.ISSUER_KIND_MACHINES)
+    if any(issuer.kind not in kinds for issuer in tenant.issuers):
+        raise InvalidTenant("the tokens of an issuer stand for people or for machines")
+    if len({queue.queue for queue in tenant.queues}) != len(tenant.queues):
+        raise InvalidTenant("a queue is listed once")

@@ -196,7 +196,7 @@ class Units(Protocol):
     """Begins units of work."""
 
     def begin(self, tenant_id: str) -> AbstractAsyncContextManager[Unit]:
-        """Begin a unit for one tenant; it commits when the block ends without an exception."""
+        """Begin a unit for one tenant, or nobody's where it is empty; it commits when the block ends without an exception."""
         ...
 
 

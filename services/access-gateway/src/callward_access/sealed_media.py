@@ -10,9 +10,9 @@ from google.protobuf.message import DecodeError
 from callward.ingest.v1 import manifest_pb2
 from callward_access.domain.errors import IntegrityFailure
 from callward_access.domain.model import Lease, Recording
-from callward_common.crypto.keys import associated_data, open_small
-from callward_common.crypto.streaming import StreamDecryptor, StreamError, decrypt_range
 from callward_common.objects.store import ObjectMissing, ObjectStore
+from callward_crypto.keys import associated_data, open_small
+from callward_crypto.streaming import StreamDecryptor, StreamError, decrypt_range
 
 FORMAT = "callward/1"
 #: The place of a call's metadata in associated data, where media has the rendition's name.

@@ -1,8 +1,10 @@
 """The knobs of the access gateway."""
 
+import re
 from datetime import timedelta
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from callward_common.settings import ServiceSettings
@@ -49,7 +51,19 @@ class AccessSettings(ServiceSettings):
     max_playing_sessions: int = Field(
         default=10_000, ge=1, description="How many sessions' pace this process remembers at most."
     )
+    strangers_per_minute: int = Field(
+        default=60,
+        ge=0,
+        description="How many refusals of unidentified callers go on record a minute, at most.",
+    )
     cookie_key: SecretStr | None = Field(
         default=None,
         description="32 bytes in hex that seal listening cookies; without it a new key is made at every start.",
     )
+
+    @field_validator("cookie_key")
+    @classmethod
+    def _whole_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and re.fullmatch(r"[0-9a-fA-F]{64}", value.get_secret_value()) is None:
+            raise PydanticCustomError("cookie_key", "the key is 32 bytes in hex: 64 digits")
+        return value

@@ -62,8 +62,8 @@ class DatabaseUnits:
 
     @asynccontextmanager
     async def begin(self, tenant_id: str) -> AsyncIterator["DatabaseUnit"]:
-        """Begin a unit for one tenant; it commits when the block ends without an exception."""
-        async with self._db.transaction(tenant_id) as transaction:
+        """Begin a unit for one tenant, or for nobody's; it commits when the block ends without an exception."""
+        async with self._db.transaction(tenant_id or None) as transaction:
             yield DatabaseUnit(transaction, tenant_id)
 
 

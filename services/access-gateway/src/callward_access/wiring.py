@@ -5,9 +5,11 @@ from fastapi import FastAPI
 from callward.access.v1 import tenant_register_service_pb2, tenant_register_service_pb2_grpc
 from callward.access.v1.events_pb2 import TenantChanged
 from callward_access.app.guard import Guard
-from callward_access.app.listening import ListeningApp, ListeningRules
+from callward_access.app.listening import ListeningApp
+from callward_access.app.playback import ListeningRules, Player
 from callward_access.app.recordings import RecordingsApp
 from callward_access.app.register import RegisterApp
+from callward_access.app.sessions import Sessions
 from callward_access.cedar import CedarEngine
 from callward_access.grpc_api import TenantRegister
 from callward_access.http import listening, recordings
@@ -45,7 +47,14 @@ def build(
     """Build the access gateway out of its adapters."""
     tenants = TenantProjection(db, clock)
     tracker = WatermarkTracker(db, GrpcWatermarkSource(channels), clock)
-    guard = Guard(CedarEngine.shipped(), tracker, DatabaseUnits(db), max_audit_lag=settings.max_audit_lag)
+    guard = Guard(
+        CedarEngine.shipped(),
+        tracker,
+        DatabaseUnits(db),
+        clock,
+        max_audit_lag=settings.max_audit_lag,
+        strangers_per_minute=settings.strangers_per_minute,
+    )
     door = _door(settings, guard, db, clock, channels, objects, TokenVerifier(tenants, jwks, clock))
     tenant_consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock
@@ -85,7 +94,9 @@ def _door(
         reauthorise_after=settings.reauthorise_after,
         max_sessions=settings.max_playing_sessions,
     )
-    listening_app = ListeningApp(guard, recordings_app, reader, consent, keys, media, units, clock, rules)
+    sessions = Sessions(guard, units, clock)
+    player = Player(guard, recordings_app, sessions, consent, keys, media, clock, rules)
+    listening_app = ListeningApp(guard, recordings_app, sessions, consent, media, units, player, clock, rules)
     key = settings.cookie_key
     cookies = ListeningCookies(None if key is None else bytes.fromhex(key.get_secret_value()))
     people = People(verifier, guard, cookies, audience=settings.audience)

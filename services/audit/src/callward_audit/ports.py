@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from callward_audit.domain.model import Leaf, LogHead, SignedCheckpoint, Watermark
-from callward_common.crypto.merkle import Node, NodeId
 from callward_common.events.bus import Partition
 from callward_common.identity import Actor
+from callward_crypto.merkle import Node, NodeId
 
 
 class LedgerUnit(Protocol):
@@ -25,8 +25,8 @@ class LedgerUnit(Protocol):
         """Add leaves and the tree nodes they completed, and move the head."""
         ...
 
-    async def advance(self, sequences: Mapping[str, Collection[int]]) -> None:
-        """Move each producer's watermark as far as its sequences have no gap."""
+    async def advance(self, log: str, sequences: Mapping[str, Collection[int]]) -> None:
+        """Move each producer's watermark as far as its sequences have no gap; `log` is where they went."""
         ...
 
     async def move(self, positions: Mapping[Partition, int]) -> None:
@@ -106,5 +106,5 @@ class Denials(Protocol):
     """Puts refusals at this door on record."""
 
     async def denied(self, tenant_id: str, actor: Actor, action: str, reason: str) -> None:
-        """Record a refusal."""
+        """Record a refusal. `tenant_id` is empty where nobody was identified."""
         ...

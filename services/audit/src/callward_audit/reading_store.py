@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from callward_audit.domain.model import Leaf, LogHead, SignedCheckpoint, Watermark
 from callward_audit.tables import CHECKPOINTS, LEAVES, LOGS, NODES, PRODUCERS
-from callward_common.crypto.merkle import NodeId
 from callward_common.db import Database
+from callward_crypto.merkle import NodeId
 
 
 class DatabaseLog:
@@ -69,16 +69,12 @@ class DatabaseLog:
 
     async def watermark(self, producer: str) -> Watermark:
         """Return a producer's watermark; 0 when nothing of it is on record."""
-        query = sa.select(PRODUCERS.c.watermark, PRODUCERS.c.committed_at).where(
-            PRODUCERS.c.producer == producer
-        )
+        query = sa.select(PRODUCERS).where(PRODUCERS.c.producer == producer)
         async with self._db.transaction() as transaction:
             row = (await transaction.connection.execute(query)).first()
-        return (
-            Watermark(producer, 0, None)
-            if row is None
-            else Watermark(producer, row.watermark, row.committed_at)
-        )
+        if row is None:
+            return Watermark(producer, 0, None, "")
+        return Watermark(producer, row.watermark, row.committed_at, row.log or "")
 
 
 class DatabaseLeaves:

@@ -21,6 +21,11 @@ class AuditSettings(ServiceSettings):
         pattern=r"^[a-z0-9.-]{1,200}$",
         description="The host part of the logs' origin lines; never changed once a checkpoint is published.",
     )
+    strangers_per_minute: int = Field(
+        default=60,
+        ge=0,
+        description="How many refusals of unidentified callers go on record a minute, at most.",
+    )
     batch: int = Field(
         default=500, ge=1, le=3000, description="How many events are put on record at a time, at most."
     )

@@ -11,10 +11,10 @@ from callward_audit.domain.model import Leaf, LogHead
 from callward_audit.domain.watermark import advance
 from callward_audit.tables import LEAVES, LOGS, NODES, POSITIONS, PRODUCERS, WRITER
 from callward_common.clock import Clock
-from callward_common.crypto.merkle import Node
 from callward_common.db import Database, Transaction
 from callward_common.db.tables import inbox
 from callward_common.events.bus import Partition
+from callward_crypto.merkle import Node
 
 CONSUMER = "audit-ledger"
 #: PostgreSQL takes at most 32,767 parameters in one statement: nodes have four each, leaves nine.
@@ -98,15 +98,17 @@ class DatabaseLedgerUnit:
         changes = {"size": head.size, "frontier": list(head.frontier)}
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["log"], set_=changes))
 
-    async def advance(self, sequences: Mapping[str, Collection[int]]) -> None:
-        """Move each producer's watermark as far as its sequences have no gap."""
+    async def advance(self, log: str, sequences: Mapping[str, Collection[int]]) -> None:
+        """Move each producer's watermark as far as its sequences have no gap; `log` is where they went."""
         for producer, seen in sorted(sequences.items()):
             row = (
                 await self._connection.execute(sa.select(PRODUCERS).where(PRODUCERS.c.producer == producer))
             ).first()
             before, waiting = (row.watermark, row.waiting) if row is not None else (0, [])
             watermark, beyond = advance(before, [*waiting, *seen])
-            values = {"watermark": watermark, "waiting": beyond, "committed_at": self._clock.now()}
+            values = {"watermark": watermark, "waiting": beyond}
+            if watermark > before:
+                values |= {"committed_at": self._clock.now(), "log": log}
             statement = insert(PRODUCERS).values(producer=producer, **values)
             await self._connection.execute(
                 statement.on_conflict_do_update(index_elements=["producer"], set_=values)

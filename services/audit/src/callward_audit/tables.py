@@ -62,7 +62,8 @@ PRODUCERS = sa.Table(
     sa.Column("producer", sa.Text, primary_key=True),
     sa.Column("watermark", sa.BigInteger, nullable=False),
     sa.Column("waiting", ARRAY(sa.BigInteger), nullable=False),
-    sa.Column("committed_at", _MOMENT, nullable=False),
+    sa.Column("committed_at", _MOMENT),
+    sa.Column("log", sa.Text),
 )
 
 POSITIONS = sa.Table(

@@ -54,6 +54,7 @@ def build(
     checkpoints = Checkpoints(log, KeyManagementSigner(channels), clock)
     ledger_app = LedgerApp(ledger, checkpoints, clock, host=settings.host)
     verifier = TokenVerifier(tenants, jwks, clock)
+    writer = LedgerWriter(db, bus, ledger_app, ledger, topics(), batch=settings.batch)
     tenant_consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock
     )
@@ -62,17 +63,19 @@ def build(
         grpc=[
             GrpcBinding(
                 watermark_service_pb2_grpc.add_WatermarkServicer_to_server,
-                Watermark(log, clock),
+                Watermark(log),
                 watermark_service_pb2.DESCRIPTOR.services_by_name["Watermark"],
             )
         ],
         http=_door(settings, db, clock, channels, log, verifier),
         consumers=[
-            LedgerWriter(db, bus, ledger_app, ledger, topics(), batch=settings.batch),
+            writer,
             tenant_consumer,
         ],
         background=[
-            CheckpointWriter(checkpoints, interval=settings.checkpoint_interval.total_seconds()),
+            CheckpointWriter(
+                checkpoints, writer.leads, interval=settings.checkpoint_interval.total_seconds()
+            ),
             OutboxRelay(db, bus, clock),
             WatermarkTracker(db, GrpcWatermarkSource(channels), clock),
         ],
@@ -88,7 +91,13 @@ def _door(
     log: DatabaseLog,
     verifier: TokenVerifier,
 ) -> FastAPI:
-    readers = Readers(verifier, DatabaseDenials(db), audience=settings.audience)
+    readers = Readers(
+        verifier,
+        DatabaseDenials(db),
+        clock,
+        audience=settings.audience,
+        strangers_per_minute=settings.strangers_per_minute,
+    )
     return create_app(
         component=NAME,
         routers=[

@@ -50,73 +50,100 @@ def build(
 ) -> Service:
     """Builds the service ingest out of its adapters. `objects`: where ciphertext goes; `jwks`: issuers' keys."""
     units = DatabaseUnits(db, keep_answers=settings.keep_answers)
-    tenants = TenantProjection(db, clock)
-    consent, planner, keys = GrpcConsent(channels), GrpcPlanner(channels), GrpcKeys(channels)
-    pseudonyms = GrpcPseudonyms(channels)
-    fingerprints = Fingerprints(pseudonyms, clock)
-    limits = Limits(
-        max_body_bytes=settings.max_body_bytes,
-        max_parallel_uploads=settings.max_parallel_uploads,
-        clock_skew=settings.clock_skew,
-        claim_hold=settings.claim_hold,
-        claim_renew_seconds=settings.claim_hold.total_seconds() / 5,
-        retry_after_seconds=settings.retry_after,
-    )
-    background = Background()
-    attempts = Attempts(
-        units=units,
-        consent=consent,
-        planner=planner,
-        keys=keys,
-        signer=GrpcSigner(channels),
-        objects=objects,
-        encode_manifest=encode_manifest,
-        clock=clock,
-    )
-    uploads = Uploads(
-        units=units,
-        attempts=attempts,
-        giving_up=GivingUp(units, keys, objects),
-        fingerprints=fingerprints,
-        background=background,
-        clock=clock,
-        limits=limits,
-    )
-    calls = Calls(
-        units=units,
-        once=Once(units, fingerprints, clock, limits),
-        consent=consent,
-        planner=planner,
-        keys=keys,
-        pseudonyms=pseudonyms,
-        clock=clock,
-        limits=limits,
-    )
-    reading = Reading(units, consent)
+    tenants, consent = TenantProjection(db, clock), GrpcConsent(channels)
+    reading, background = Reading(units, consent), Background()
+    fingerprints = Fingerprints(GrpcPseudonyms(channels), clock)
     denials = Denials(units, clock, per_minute=settings.denials_per_minute)
     door = make_http(
         settings,
         guard=Guard(TokenVerifier(tenants, jwks, clock), denials, settings.audiences),
-        calls=calls,
-        uploads=uploads,
+        calls=_calls(settings, units, consent, channels, fingerprints, clock),
+        uploads=_uploads(settings, units, consent, channels, objects, fingerprints, background, clock),
         reading=reading,
         directory=Directory(GrpcSigningKeys(channels), clock, max_age=settings.jwks_max_age),
         clock=clock,
-    )
-    reader = GrpcBinding(
-        recording_reader_service_pb2_grpc.add_RecordingReaderServicer_to_server,
-        RecordingReader(reading),
-        recording_reader_service_pb2.DESCRIPTOR.services_by_name["RecordingReader"],
     )
     consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock
     )
     return Service(
         name=NAME,
-        grpc=[reader],
+        grpc=[_reader(reading)],
         http=door,
         consumers=[consumer],
         background=[OutboxRelay(db, bus, clock), WatermarkTracker(db, GrpcWatermarkSource(channels), clock)],
         ready=[("database", db.ping)],
         close=[background.drain],
+    )
+
+
+def _calls(
+    settings: IngestSettings,
+    units: DatabaseUnits,
+    consent: GrpcConsent,
+    channels: Channels,
+    fingerprints: Fingerprints,
+    clock: Clock,
+) -> Calls:
+    limits = _limits(settings)
+    return Calls(
+        units=units,
+        once=Once(units, fingerprints, clock, limits),
+        consent=consent,
+        planner=GrpcPlanner(channels),
+        keys=GrpcKeys(channels),
+        pseudonyms=GrpcPseudonyms(channels),
+        clock=clock,
+        limits=limits,
+    )
+
+
+def _uploads(
+    settings: IngestSettings,
+    units: DatabaseUnits,
+    consent: GrpcConsent,
+    channels: Channels,
+    objects: ObjectStore,
+    fingerprints: Fingerprints,
+    background: Background,
+    clock: Clock,
+) -> Uploads:
+    keys = GrpcKeys(channels)
+    attempts = Attempts(
+        units=units,
+        consent=consent,
+        planner=GrpcPlanner(channels),
+        keys=keys,
+        signer=GrpcSigner(channels),
+        objects=objects,
+        encode_manifest=encode_manifest,
+        clock=clock,
+    )
+    return Uploads(
+        units=units,
+        attempts=attempts,
+        giving_up=GivingUp(units, keys, objects),
+        fingerprints=fingerprints,
+        background=background,
+        clock=clock,
+        limits=_limits(settings),
+    )
+
+
+def _reader(reading: Reading) -> GrpcBinding:
+    return GrpcBinding(
+        recording_reader_service_pb2_grpc.add_RecordingReaderServicer_to_server,
+        RecordingReader(reading),
+        recording_reader_service_pb2.DESCRIPTOR.services_by_name["RecordingReader"],
+    )
+
+
+def _limits(settings: IngestSettings) -> Limits:
+    return Limits(
+        max_body_bytes=settings.max_body_bytes,
+        max_parallel_uploads=settings.max_parallel_uploads,
+        clock_skew=settings.clock_skew,
+        claim_hold=settings.claim_hold,
+        claim_renew_seconds=settings.claim_hold.total_seconds() / 5,
+        retry_after_seconds=settings.retry_after,
     )

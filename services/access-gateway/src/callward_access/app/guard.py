@@ -1,11 +1,14 @@
 """Asks the policies and audit before any act, and puts every refusal on record."""
 
+from collections import deque
 from datetime import timedelta
 
 from callward_access.domain.errors import AuditUnavailable, ConsentForbids, PolicyForbids
 from callward_access.domain.model import Act, PolicyAnswer, Recording, UseDecision
 from callward_access.ports import Denied, Freshness, Person, Policies, PolicyObject, Units
+from callward_common.clock import Clock
 from callward_common.errors import CallwardError
+from callward_common.identity import ANONYMOUS
 
 NOT_ASKED = "not-asked"
 
@@ -14,12 +17,22 @@ class Guard:
     """Lets an act pass or refuses it. Every refusal is an event, durable before the answer."""
 
     def __init__(
-        self, policies: Policies, freshness: Freshness, units: Units, *, max_audit_lag: timedelta
+        self,
+        policies: Policies,
+        freshness: Freshness,
+        units: Units,
+        clock: Clock,
+        *,
+        max_audit_lag: timedelta,
+        strangers_per_minute: int,
     ) -> None:
         self._policies = policies
         self._freshness = freshness
         self._units = units
+        self._clock = clock
         self._max_audit_lag = max_audit_lag
+        self._strangers_per_minute = strangers_per_minute
+        self._strangers: deque[float] = deque()
 
     async def demand_list(self, person: Person) -> PolicyAnswer:
         """Demand the right to list the tenant's recordings. Raises PolicyForbids."""
@@ -71,6 +84,20 @@ class Guard:
         """Put a refusal on record and return its error, to be raised."""
         async with self._units.begin(person.tenant_id) as unit:
             unit.record(denial)
+        return error
+
+    async def refused_stranger(self, action: str, error: CallwardError) -> CallwardError:
+        """Put the refusal of somebody unidentified on record and return its error, to be raised.
+
+        At most so many a minute: nobody without a token may fill a ledger that is kept for years.
+        """
+        now = self._clock.monotonic()
+        while self._strangers and now - self._strangers[0] >= 60:
+            self._strangers.popleft()
+        if len(self._strangers) < self._strangers_per_minute:
+            self._strangers.append(now)
+            async with self._units.begin("") as unit:
+                unit.record(Denied(ANONYMOUS, action, error.type))
         return error
 
 

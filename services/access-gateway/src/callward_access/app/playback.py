@@ -160,9 +160,7 @@ class Player:
 
     async def _refused(self, request: Request, error: CallwardError) -> CallwardError:
         session = request.session
-        denial = Denied(
-            request.person.actor, Act.listen, error.type, session.recording_id, session.purpose
-        )
+        denial = Denied(request.person.actor, Act.listen, error.type, session.recording_id, session.purpose)
         return await self._guard.refused(request.person, denial, error)
 
 

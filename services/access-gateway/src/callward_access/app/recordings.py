@@ -135,8 +135,8 @@ def _document(plaintext: bytes) -> Mapping[str, Any]:
     try:
         document = json.loads(plaintext)
     except ValueError:
-        # Its cause would hold the plaintext.
-        raise IntegrityFailure("the sealed metadata is no document") from None
+        document = None
     if not isinstance(document, dict):
+        # Raised out here, so that no cause holds the plaintext.
         raise IntegrityFailure("the sealed metadata is no document")
     return document

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from callward_access.domain.errors import RangeNotSatisfiable
 
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"bytes=(\d{0,1000})-(\d{0,1000})", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)

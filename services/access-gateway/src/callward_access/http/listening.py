@@ -5,11 +5,34 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from callward_access.app.listening import ListeningApp, MediaAnswer
+from callward_access.app.playback import MediaStream
 from callward_access.domain.model import ListeningSession
 from callward_access.http.models import ListeningSessionView, PurposeBody, session_view
 from callward_access.http.people import ListeningCookies, People
+
+
+class MediaResponse(StreamingResponse):
+    """Streams media; however it ends, also when the client goes away, what was sent is put on record."""
+
+    def __init__(self, stream: MediaStream, answer: MediaAnswer) -> None:
+        super().__init__(
+            stream,
+            status_code=206 if answer.selected.partial else 200,
+            headers=_headers(answer),
+            media_type=answer.media_type,
+        )
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Out here: within, a client that went away has cancelled every await.
+            await self._stream.finish()
 
 
 def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, lifetime: timedelta) -> APIRouter:
@@ -27,6 +50,8 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
         session, recording = await app.open(person, recording_id, body.purpose)
         path = f"/v1/listening-sessions/{session.session_id}/media"
         response.headers["Location"] = path
+        for surplus in cookies.surplus(request.cookies):
+            _forget_cookie(response, surplus)
         _set_cookie(response, cookies, session, person.token, lifetime)
         return session_view(session, recording, path)
 
@@ -39,21 +64,17 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
     async def get_media(request: Request, session_id: str) -> Response:
         """Serve the media, or the range asked for (RFC 9110), at the pace of listening."""
         person = await people.identify_listener(request, session_id, "listen")
-        answer, body = await app.play(
-            person, session_id, request.headers.get("range"), request.headers.get("if-range")
+        answer, stream = await app.play(
+            person, session_id, _only(request, "range"), _only(request, "if-range")
         )
-        return StreamingResponse(
-            body, status_code=_status(answer), headers=_headers(answer), media_type=answer.media_type
-        )
+        return MediaResponse(stream, answer)
 
     @routes.head("/listening-sessions/{session_id}/media", operation_id="headMedia")
     async def head_media(request: Request, session_id: str) -> Response:
-        """Say what a GET would serve."""
+        """Say what a GET of the whole would serve: a Range has no meaning here (RFC 9110 section 14.2)."""
         person = await people.identify_listener(request, session_id, "listen")
-        answer = await app.describe(
-            person, session_id, request.headers.get("range"), request.headers.get("if-range")
-        )
-        return Response(status_code=_status(answer), headers=_headers(answer), media_type=answer.media_type)
+        answer = await app.describe(person, session_id)
+        return Response(status_code=200, headers=_headers(answer), media_type=answer.media_type)
 
     @routes.delete("/listening-sessions/{session_id}", operation_id="endListeningSession", status_code=204)
     async def end_session(request: Request, session_id: str) -> Response:
@@ -61,9 +82,7 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
         person = await people.identify_listener(request, session_id, "listen")
         await app.close(person, session_id)
         response = Response(status_code=204)
-        response.delete_cookie(
-            cookies.name(session_id), path="/", secure=True, httponly=True, samesite="strict"
-        )
+        _forget_cookie(response, cookies.name(session_id))
         return response
 
     return routes
@@ -72,15 +91,10 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
 _BYTES = {"content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}}
 
 
-def _known(session_id: str) -> str:
-    try:
-        return parse_id(session_id)
-    except InvalidRequest as error:
-        raise SessionNotFound("there is no such listening session for you, or it has ended") from error
-
-
-def _status(answer: MediaAnswer) -> int:
-    return 206 if answer.selected.partial else 200
+def _only(request: Request, name: str) -> str | None:
+    """Return a header that is given once; one given several times says nothing certain, like one not given."""
+    values = request.headers.getlist(name)
+    return values[0] if len(values) == 1 else None
 
 
 def _headers(answer: MediaAnswer) -> Mapping[str, str]:
@@ -109,3 +123,7 @@ def _set_cookie(
         httponly=True,
         samesite="strict",
     )
+
+
+def _forget_cookie(response: Response, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="strict")

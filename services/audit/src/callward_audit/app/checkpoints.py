@@ -1,9 +1,11 @@
 """Has checkpoints signed: each shown to grow out of the last one that key-management signed."""
 
+import asyncio
+
 from callward_audit.domain.model import LogHead, SignedCheckpoint
 from callward_audit.ports import CheckpointSigner, Log
 from callward_common.clock import Clock
-from callward_common.crypto.merkle import EMPTY_ROOT, CompactRange, build_consistency, consistency_nodes
+from callward_crypto.merkle import EMPTY_ROOT, CompactRange, build_consistency, consistency_nodes
 
 
 class Checkpoints:
@@ -13,6 +15,8 @@ class Checkpoints:
         self._log = log
         self._signer = signer
         self._clock = clock
+        # One at a time: a head that was read earlier and is signed later would look like a log that shrank.
+        self._signing = asyncio.Lock()
 
     async def newest(self) -> LogHead | None:
         """Return the head of the newest log."""
@@ -21,16 +25,21 @@ class Checkpoints:
 
     async def sign_if_grown(self) -> SignedCheckpoint | None:
         """Sign the newest head if no checkpoint covers it; None when there is nothing to sign."""
-        head = await self.newest()
-        if head is None or head.size == 0:
-            return None
-        known = await self._log.checkpoint(head.log)
-        if known is not None and known.size >= head.size:
-            return None
-        return await self.sign(head)
+        async with self._signing:
+            head = await self.newest()
+            if head is None or head.size == 0:
+                return None
+            known = await self._log.checkpoint(head.log)
+            if known is not None and known.size >= head.size:
+                return None
+            return await self._sign(head)
 
     async def sign(self, head: LogHead) -> SignedCheckpoint:
         """Have a head signed. Key-management refuses a tree that is not an extension of the last it signed."""
+        async with self._signing:
+            return await self._sign(head)
+
+    async def _sign(self, head: LogHead) -> SignedCheckpoint:
         root = CompactRange(head.size, head.frontier).root() if head.size else EMPTY_ROOT
         signed, _ = await self._signer.last(head.origin)
         proof: list[bytes] = []

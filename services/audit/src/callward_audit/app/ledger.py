@@ -8,8 +8,8 @@ from callward_audit.domain import names, ocsf
 from callward_audit.domain.model import Fact, Leaf, LogHead
 from callward_audit.ports import Ledger, LedgerUnit
 from callward_common.clock import Clock
-from callward_common.crypto.merkle import CompactRange, Node, leaf_hash
 from callward_common.events.bus import Partition
+from callward_crypto.merkle import CompactRange, Node, leaf_hash
 
 
 class LedgerApp:
@@ -27,16 +27,19 @@ class LedgerApp:
         async with self._ledger.batch(epoch) as unit:
             head = await self._head(unit, carried)
             fresh = await unit.unseen([fact.event_id for fact in facts])
-            added, leaves, nodes = _grow(head, [fact for fact in facts if fact.event_id in fresh])
+            # By id: what was delivered twice in one batch is one event.
+            once = {fact.event_id: fact for fact in facts if fact.event_id in fresh}
+            added, leaves, nodes = _grow(head, list(once.values()))
             await unit.add(added, leaves, nodes)
-            await unit.advance(_sequences(facts))
+            await unit.advance(head.log, _sequences(facts))
             await unit.move(positions)
             return len(leaves)
 
     async def _carried_over(self) -> bytes | None:
         """At the turn of the year: the last checkpoint of the old log, which becomes leaf 0 of the new one."""
         head = await self._checkpoints.newest()
-        if head is None or head.log == names.log_name(self._clock.now()) or head.size == 0:
+        # A clock that went back does not bring an older log back: the newest is the only one that grows.
+        if head is None or head.log >= names.log_name(self._clock.now()) or head.size == 0:
             return None
         checkpoint = await self._checkpoints.sign(head)
         return checkpoint.note.encode()
@@ -44,7 +47,7 @@ class LedgerApp:
     async def _head(self, unit: LedgerUnit, carried: bytes | None) -> LogHead:
         head = await unit.head()
         name = names.log_name(self._clock.now())
-        if head is not None and (head.log == name or carried is None):
+        if head is not None and (head.log >= name or carried is None):
             return head
         epoch = 0 if head is None else head.epoch
         fresh = LogHead(name, names.origin(self._host, name), 0, (), epoch)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from callward_audit.domain.errors import EventNotFound, InvalidProofRequest, LogNotFound, NotYetCovered
 from callward_audit.domain.model import InclusionProof, Leaf, LogHead, SignedCheckpoint
 from callward_audit.ports import Leaves, Log
-from callward_common.crypto.merkle import (
+from callward_crypto.merkle import (
     build_consistency,
     build_inclusion,
     consistency_nodes,

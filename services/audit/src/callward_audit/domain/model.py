@@ -58,11 +58,12 @@ class SignedCheckpoint:
 
 @dataclass(frozen=True)
 class Watermark:
-    """How far a producer's events are on record without a gap."""
+    """How far a producer's events are on record without a gap, since when, and in which log. 0 when none is."""
 
     producer: str
     sequence: int
     committed_at: datetime | None
+    log: str
 
 
 @dataclass(frozen=True)

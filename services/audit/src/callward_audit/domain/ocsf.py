@@ -6,7 +6,7 @@ What OCSF has no attribute for (purpose of use, consent decision, retention) sta
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from callward_audit.domain.errors import UnmappedEvent
@@ -23,6 +23,8 @@ ENTITY = 3004
 
 INFORMATIONAL, MEDIUM = 1, 3
 SUCCESS, FAILURE = 1, 2
+_FILE, _FOLDER = 1, 2
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _USER_TYPES = {"ACTOR_KIND_PERSON": 1, "ACTOR_KIND_MACHINE": 3, "ACTOR_KIND_SERVICE": 3}
 
 Objects = Callable[[Fact], Mapping[str, Any]]
@@ -42,12 +44,20 @@ class Shape:
 def _recording(fact: Fact) -> Mapping[str, Any]:
     recording_id = str(fact.fields.get("recording_id") or fact.key)
     media = fact.fields.get("media") or {}
-    file: dict[str, Any] = {"name": recording_id, "uid": recording_id, "type_id": 1}
+    file: dict[str, Any] = {"name": recording_id, "uid": recording_id, "type_id": _FILE}
     if media.get("media_type"):
         file["mime_type"] = media["media_type"]
     if media.get("size"):
         file["size"] = int(media["size"])
     return {"file": file}
+
+
+def _check(fact: Fact) -> Mapping[str, Any]:
+    result = {"access_result": {"outcome": "denied", "reason": str(fact.fields.get("reason", ""))}}
+    if not fact.fields.get("recording_id"):
+        # Nothing was named, or nothing that exists: what was refused is the tenant's recordings as a whole.
+        return {"file": {"name": "recordings", "type_id": _FOLDER}, **result}
+    return {**_recording(fact), **result}
 
 
 def _call(fact: Fact) -> Mapping[str, Any]:
@@ -78,7 +88,7 @@ SHAPES: Mapping[str, Shape] = {
     "callward.access.v1.TenantChanged": Shape(ENTITY, 3, "Update", _tenant),
     "callward.access.v1.RecordingsListed": Shape(WEB_RESOURCES, 5, "Search", _web_resource),
     "callward.access.v1.AccessGranted": Shape(FILE_HOSTING, 14, "Open", _recording),
-    "callward.access.v1.AccessDenied": Shape(FILE_HOSTING, 17, "Access Check", _recording, failure=True),
+    "callward.access.v1.AccessDenied": Shape(FILE_HOSTING, 17, "Access Check", _check, failure=True),
     "callward.access.v1.MediaServed": Shape(FILE_HOSTING, 14, "Open", _recording),
     "callward.audit.v1.AuditAccessDenied": Shape(API, 2, "Read", _operation, failure=True),
     "callward.consent.v1.ConsentDecided": Shape(ENTITY, 2, "Read", _call),
@@ -93,12 +103,20 @@ SHAPES: Mapping[str, Shape] = {
     "callward.ingest.v1.IngestAccessDenied": Shape(API, 1, "Create", _operation, failure=True),
     "callward.keys.v1.KeyIssued": Shape(DATASTORE, 9, "Encrypt", _key),
     "callward.keys.v1.KeySealed": Shape(DATASTORE, 9, "Encrypt", _key),
-    "callward.keys.v1.KeyShredPending": Shape(DATASTORE, 5, "Delete", _key),
+    "callward.keys.v1.KeyShredPending": Shape(DATASTORE, 7, "Delete", _key),
     "callward.keys.v1.KeyOpened": Shape(DATASTORE, 10, "Decrypt", _key),
     "callward.keys.v1.KeyRefused": Shape(DATASTORE, 10, "Decrypt", _key, failure=True),
     "callward.keys.v1.DocumentSigned": Shape(API, 1, "Create", _operation),
     "callward.retention.v1.RetentionPlanned": Shape(ENTITY, 3, "Update", _call),
 }
+
+
+def demand_shape(event_type: str) -> Shape:
+    """Return where a type of event stands in OCSF. Raises UnmappedEvent for one that has no shape."""
+    shape = SHAPES.get(event_type)
+    if shape is None:
+        raise UnmappedEvent(f"the event type {event_type} has no place in OCSF yet")
+    return shape
 
 
 def encode(fact: Fact, *, log: str, index: int) -> bytes:
@@ -109,9 +127,7 @@ def encode(fact: Fact, *, log: str, index: int) -> bytes:
 
 def to_ocsf(fact: Fact, *, log: str, index: int) -> dict[str, Any]:
     """Return the event as an OCSF document. Raises UnmappedEvent for a type that has no shape."""
-    shape = SHAPES.get(fact.type)
-    if shape is None:
-        raise UnmappedEvent(f"the event type {fact.type} has no place in OCSF yet")
+    shape = demand_shape(fact.type)
     activity_id, activity_name = _activity(fact, shape)
     return {
         "activity_id": activity_id,
@@ -162,4 +178,5 @@ def _actor(fact: Fact) -> dict[str, Any]:
 
 
 def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    # In integers: a float of seconds does not hold every millisecond.
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 from callward_common.clock import Clock
-from callward_common.crypto.keys import associated_data
-from callward_common.crypto.streaming import StreamEncryptor
 from callward_common.ids import new_id
-from callward_common.objects.store import ObjectStore
+from callward_common.objects.store import ObjectStore, StoredObject
+from callward_crypto.keys import associated_data
+from callward_crypto.streaming import StreamEncryptor
 from callward_ingest.app.intake import Intake
 from callward_ingest.app.upload import Opened, Progress, Streamed
 from callward_ingest.domain.calls import Call
@@ -17,9 +17,9 @@ from callward_ingest.domain.decisions import Decision
 from callward_ingest.domain.errors import ConsentRequired
 from callward_ingest.domain.events import RecordingRefused
 from callward_ingest.domain.fingerprints import FingerprintKey, commit_to_digest
-from callward_ingest.domain.keys import ReceiptStatement, Subject, SubjectKind
+from callward_ingest.domain.keys import Receipt, ReceiptStatement, Subject, SubjectKind
 from callward_ingest.domain.policy import measured, quarantine_reasons, state_for
-from callward_ingest.domain.recordings import ORIGINAL, Attempt, Manifest, Part, Sealing
+from callward_ingest.domain.recordings import ORIGINAL, Attempt, Manifest, Measured, Part, Sealing
 from callward_ingest.domain.wav import WavReader
 from callward_ingest.ports import Consent, Keys, ManifestEncoder, Planner, Signer, Units
 
@@ -119,20 +119,9 @@ class Attempts:
         tenant, attempt = opened.upload.tenant, opened.attempt
         decision = await self._consent.may_record(tenant, attempt.call_id)
         reasons = quarantine_reasons(decision, streamed.facts)
-        manifest = self._encode_manifest(
-            Manifest(
-                tenant_id=tenant,
-                recording_id=attempt.recording_id,
-                key_id=opened.data_key.key_id,
-                key_commitment=opened.data_key.commitment,
-                media_type=streamed.facts.media_type,
-                part=streamed.part,
-            )
-        )
+        manifest = self._encode_manifest(_manifest(opened, streamed))
         manifest_sha256 = hashlib.sha256(manifest).digest()
         sidecar = await self._objects.put(f"{attempt.object_key}.manifest", _once(manifest))
-        sealed_at = await self._keys.seal(opened.subject, manifest_sha256)
-        commitment = _sender_commitment(opened)
         statement = ReceiptStatement(
             recording_id=attempt.recording_id,
             call_id=attempt.call_id,
@@ -143,31 +132,12 @@ class Attempts:
             decision=decision,
             plan=opened.plan,
             event_id=new_id(),
-            sender_commitment=commitment,
-            sealed_at=sealed_at,
+            sender_commitment=_sender_commitment(opened),
+            sealed_at=await self._keys.seal(opened.subject, manifest_sha256),
         )
         receipt = await self._signer.sign_receipt(tenant, statement)
-        sealing = Sealing(
-            recording_id=attempt.recording_id,
-            call_id=attempt.call_id,
-            state=state_for(reasons),
-            reasons=reasons,
-            key_id=opened.data_key.key_id,
-            manifest=manifest,
-            manifest_sha256=manifest_sha256,
-            sidecar_key=sidecar.key,
-            sidecar_version=sidecar.version_id,
-            receipt=receipt,
-            event_id=statement.event_id,
-            sealed_at=sealed_at,
-            decision_id=decision.decision_id,
-            retention_class=opened.plan.retention_class,
-            retain_until=opened.plan.retain_until,
-            delete_after=opened.plan.delete_after,
-            retention_citation=opened.plan.citation,
-            media=measured(streamed.facts),
-        )
-        return sealing, decision, commitment
+        sealing = _sealing(statement, receipt, manifest, sidecar, measured(streamed.facts))
+        return sealing, decision, statement.sender_commitment
 
     async def _refuse(self, progress: Progress, decision: Decision) -> None:
         upload = progress.upload
@@ -178,6 +148,42 @@ class Attempts:
         raise ConsentRequired(
             "The call may not be recorded on the evidence and policy on record.", extra=decision.as_json()
         )
+
+
+def _manifest(opened: Opened, streamed: Streamed) -> Manifest:
+    return Manifest(
+        tenant_id=opened.upload.tenant,
+        recording_id=opened.attempt.recording_id,
+        key_id=opened.data_key.key_id,
+        key_commitment=opened.data_key.commitment,
+        media_type=streamed.facts.media_type,
+        part=streamed.part,
+    )
+
+
+def _sealing(
+    statement: ReceiptStatement, receipt: Receipt, manifest: bytes, sidecar: StoredObject, media: Measured
+) -> Sealing:
+    return Sealing(
+        recording_id=statement.recording_id,
+        call_id=statement.call_id,
+        state=state_for(statement.reasons),
+        reasons=statement.reasons,
+        key_id=statement.key_id,
+        manifest=manifest,
+        manifest_sha256=statement.manifest_sha256,
+        sidecar_key=sidecar.key,
+        sidecar_version=sidecar.version_id,
+        receipt=receipt,
+        event_id=statement.event_id,
+        sealed_at=statement.sealed_at,
+        decision_id=statement.decision.decision_id,
+        retention_class=statement.plan.retention_class,
+        retain_until=statement.plan.retain_until,
+        delete_after=statement.plan.delete_after,
+        retention_citation=statement.plan.citation,
+        media=media,
+    )
 
 
 def _sender_commitment(opened: Opened) -> bytes:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from callward_common.clock import Clock
-from callward_common.crypto.keys import associated_data, seal_small
 from callward_common.errors import JsonValue
 from callward_common.ids import new_id
+from callward_crypto.keys import associated_data, seal_small
 from callward_ingest.app.answers import moment
 from callward_ingest.app.documents import call_document
 from callward_ingest.app.limits import Limits
@@ -26,7 +26,7 @@ from callward_ingest.domain.decisions import Decision, Plan
 from callward_ingest.domain.errors import CallAlreadyEnded, CallNotFound
 from callward_ingest.domain.events import CallEnded, CallOpened
 from callward_ingest.domain.keys import Subject, SubjectKind
-from callward_ingest.domain.policy import demand_not_before, demand_not_future, quarter_of
+from callward_ingest.domain.policy import demand_in_records, demand_not_before, demand_not_future, quarter_of
 from callward_ingest.ports import Consent, Keys, Planner, Pseudonyms, Unit, Units
 
 METADATA = "metadata"
@@ -61,6 +61,7 @@ class Calls:
     async def open(self, request: Request, call: NewCall) -> Answer:
         """Takes a call down: decides on recording, seals what identifies, and puts the call on record."""
         self._demand_past(call.started_at, "/startedAt")
+        demand_in_records(call.started_at, "/startedAt")
         return await self._once.run(request, lambda: self._prepare_open(request, call))
 
     async def add_evidence(self, request: Request, call_id: str, evidence: Evidence) -> Answer:
@@ -70,7 +71,7 @@ class Calls:
         async def prepare() -> Prepared:
             await self._demand_call(request.tenant, call_id)
             evidence_id, decision = await self._consent.record_evidence(
-                request.tenant, call_id, evidence, request.key or new_id()
+                request.tenant, call_id, evidence, _neighbours_key(request)
             )
             body: dict[str, JsonValue] = {
                 "callId": call_id,
@@ -88,7 +89,7 @@ class Calls:
         async def prepare() -> Prepared:
             await self._demand_call(request.tenant, call_id)
             decision = await self._consent.revoke(
-                request.tenant, call_id, party_id, revoked_at, request.key or new_id()
+                request.tenant, call_id, party_id, revoked_at, _neighbours_key(request)
             )
             return Prepared({"callId": call_id, "decision": decision.as_json()}, _nothing)
 
@@ -125,9 +126,10 @@ class Calls:
 
     async def _prepare_open(self, request: Request, call: NewCall) -> Prepared:
         tenant, call_id = request.tenant, new_id()
+        # What may refuse the call without keeping anything comes first.
+        pseudonyms = await self._make_pseudonyms(tenant, call)
         decision = await self._consent.register_call(tenant, call_id, call)
         plan = await self._planner.plan(tenant, call_id, call.started_at, call.age_group)
-        pseudonyms = await self._make_pseudonyms(tenant, call)
         document = await self._seal(tenant, call_id, call, plan)
         row = Call(
             call_id=call_id,
@@ -175,6 +177,13 @@ class Calls:
         except Exception:
             # The key belongs to nothing and is closed to ingest when its time is over.
             _log.warning("key of a call not given up", extra={"call_id": subject.subject_id}, exc_info=True)
+
+
+def _neighbours_key(request: Request) -> str:
+    """Gives the key under which consent knows the request: of one length and form, whatever the sender's is."""
+    if request.key is None:
+        return new_id()
+    return hashlib.sha256(f"{request.operation}\n{request.key}".encode()).hexdigest()
 
 
 def _opened(call_id: str, decision: Decision) -> dict[str, JsonValue]:

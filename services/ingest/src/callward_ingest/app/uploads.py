@@ -104,9 +104,7 @@ class Uploads:
         return call, claim, lost
 
     def _claimant(self, progress: Progress) -> Claimant:
-        return Claimant(
-            progress.recording_id, self._clock.now() + self._limits.claim_hold, progress.recording_id
-        )
+        return Claimant(progress.recording_id, self._clock.now() + self._limits.claim_hold)
 
     async def _take(
         self, progress: Progress, call: Call, body: AsyncIterable[bytes]

@@ -1,5 +1,7 @@
 """The problems that ingest alone reports. Details name limits and codes, never a caller's values."""
 
+from collections.abc import Mapping
+
 from callward_common.errors import (
     Conflict,
     Forbidden,
@@ -50,6 +52,13 @@ class DateBeforeCall(InvalidRequest):
 
     type = "date-before-call"
     title = "Date before the call"
+
+
+class DateTooOld(InvalidRequest):
+    """A call is older than any recording can be."""
+
+    type = "date-too-old"
+    title = "Date too old"
 
 
 class IdempotencyKeyRequired(InvalidRequest):
@@ -104,6 +113,11 @@ class BodyTimeout(InvalidRequest):
     def http_status(self) -> int:
         """408: no category stands for it, since it exists in HTTP only."""
         return 408
+
+    @property
+    def http_headers(self) -> Mapping[str, str]:
+        """Closes the connection: what the sender may still send is not waited for."""
+        return {"Connection": "close"}
 
 
 class UploadsBusy(Unavailable):

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from callward_ingest.domain.decisions import Decision, Outcome
-from callward_ingest.domain.errors import DateBeforeCall, DateInFuture
+from callward_ingest.domain.errors import DateBeforeCall, DateInFuture, DateTooOld
 from callward_ingest.domain.media import MediaFacts
 from callward_ingest.domain.recordings import Measured, RecordingState
 
+EARLIEST_YEAR = 1970
 _CONSENT_REASONS = {
     Outcome.revoked: "consent-revoked",
     Outcome.evidence_missing: "consent-evidence-missing",
@@ -24,6 +25,12 @@ def demand_not_future(moment: datetime, now: datetime, skew: timedelta, pointer:
             extra={"pointer": pointer},
         )
     return moment.astimezone(UTC)
+
+
+def demand_in_records(moment: datetime, pointer: str) -> None:
+    """Raises DateTooOld for a call before 1970: no recording is that old, and no pseudonym could be made for it."""
+    if moment.astimezone(UTC).year < EARLIEST_YEAR:
+        raise DateTooOld(f"{pointer} lies before {EARLIEST_YEAR}.", extra={"pointer": pointer})
 
 
 def demand_not_before(moment: datetime, earliest: datetime, pointer: str) -> None:

@@ -55,13 +55,16 @@ def calls_router(
         stated = small_request(request, "calls.end", body, call_id=call_id)
         return respond(await calls.end(stated, call_id, body.ended_at), 200)
 
+    _add_reading(router, reading)
+    return router
+
+
+def _add_reading(router: APIRouter, reading: Reading) -> None:
     @router.get("/{call_id}", response_model=answers.CallAnswer)
     async def get_call(request: Request, call_id: str) -> JSONResponse:
         """Shows a call without any identifying field, with a fresh decision."""
         tenant = principal_of(request).tenant_id
         return JSONResponse(await reading.call(tenant, parse_id(call_id)))
-
-    return router
 
 
 def _demand_limits(body: OpenCallBody, max_parties: int, max_notes: int) -> None:

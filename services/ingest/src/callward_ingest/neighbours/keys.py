@@ -9,7 +9,7 @@ from callward.keys.v1 import data_key_issuer_service_pb2_grpc as issuer_grpc
 from callward.keys.v1 import data_key_pb2
 from callward.keys.v1 import pseudonymiser_service_pb2 as pseudonymiser_pb2
 from callward.keys.v1 import pseudonymiser_service_pb2_grpc as pseudonymiser_grpc
-from callward_common.errors import InternalError
+from callward_common.errors import Category, InternalError
 from callward_common.grpc.client import Channels
 from callward_ingest.domain.calls import IdentifierKind
 from callward_ingest.domain.decisions import Plan
@@ -102,11 +102,11 @@ class GrpcPseudonyms:
     async def pseudonymise(
         self, tenant: str, quarter: str, kind: IdentifierKind, values: Sequence[str]
     ) -> Sequence[bytes]:
-        """Returns a pseudonym for each value, in order."""
+        """Returns a pseudonym for each value, in order. A value that cannot have one is the sender's to mend."""
         request = pseudonymiser_pb2.PseudonymiseRequest(
             tenant_id=tenant, quarter=quarter, kind=_IDENTIFIERS[kind], values=values
         )
-        with translated(CALLEE):
+        with translated(CALLEE, passed_on=(Category.invalid,)):
             answer = await self._pseudonymiser.Pseudonymise(request)
         if len(answer.pseudonyms) != len(values):
             raise InternalError("key-management gave another number of pseudonyms than of values.")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callward_common.clock import Clock
-from callward_common.crypto import checkpoint as notes
-from callward_common.crypto import jws
-from callward_common.crypto.merkle import ProofError, verify_consistency
 from callward_common.identity import Actor
+from callward_crypto import checkpoint as notes
+from callward_crypto import jws
+from callward_crypto.merkle import ProofError, verify_consistency
 from callward_keys.app.keyring import SigningKeyring
 from callward_keys.domain.checkpoints import (
     Checkpoint,

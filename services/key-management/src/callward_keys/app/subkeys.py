@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from callward_common.crypto.keys import COMMITMENT_LABEL, METADATA_LABEL, derive_subkey, rendition_label
+from callward_crypto.keys import COMMITMENT_LABEL, METADATA_LABEL, derive_subkey, rendition_label
 from callward_keys.domain.model import Subkey, Subkeys
 
 

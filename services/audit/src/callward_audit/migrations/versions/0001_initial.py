@@ -103,7 +103,8 @@ def _progress() -> None:
         sa.Column("producer", sa.Text, nullable=False),
         sa.Column("watermark", sa.BigInteger, nullable=False),
         sa.Column("waiting", ARRAY(sa.BigInteger), nullable=False),
-        sa.Column("committed_at", _MOMENT, nullable=False),
+        sa.Column("committed_at", _MOMENT),
+        sa.Column("log", sa.Text),
         sa.PrimaryKeyConstraint("producer", name="producers_pk"),
     )
     op.create_table(
