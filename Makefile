@@ -5,6 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Compiled tests and modules are kept: rewriting the assertions of a whole tier takes longer than running it.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The interpreter that makes .venv: 3.11 or newer.
 PYTHON ?= python3
 # Test workers; 0 runs the tests in one process.
@@ -32,7 +35,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@if uv --version >/dev/null 2>&1; then \
 		echo "Installing from requirements-dev.lock with uv …"; \
 		uv venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv; \
-		uv pip install --python $(BIN)/python --require-hashes --no-deps --requirements requirements-dev.lock; \
+		uv pip install --compile-bytecode --python $(BIN)/python --require-hashes --no-deps --requirements requirements-dev.lock; \
 		uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .; \
 	else \
 		echo "Installing from requirements-dev.lock with pip; this takes a minute or two …"; \

@@ -8,7 +8,6 @@ import pytest
 from callward_ingest.settings import IngestSettings
 from tests.integration.ingest.world import World, world
 from tests.support.postgres import PostgresServer
-from tests.support.postgres import postgres as postgres
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ from callward.keys.v1 import (
 )
 from callward.retention.v1 import retention_planner_service_pb2, retention_planner_service_pb2_grpc
 from callward_common.clock import Clock
-from callward_common.crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
 from callward_common.errors import CallwardError, Category
 from callward_common.grpc.server import GrpcBinding
 from callward_common.ids import new_id
+from callward_crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
 
 
 class UnknownJurisdiction(CallwardError):

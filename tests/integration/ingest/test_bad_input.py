@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from callward.ingest.v1.events_pb2 import IngestAccessDenied
+from callward_common.errors import Forbidden, InvalidRequest
 from callward_common.ids import new_id
 from callward_ingest.http import answers
 from tests.integration.ingest.world import World
@@ -294,3 +295,19 @@ async def test_a_silent_sender_is_cut_off(ingest: World) -> None:
     refused = await ingest.upload(call_id, silent())
     assert (refused.status_code, slug(refused)) == (408, "body-timeout")
     await nothing_kept(ingest)
+
+
+async def test_a_reference_that_can_have_no_pseudonym_is_the_senders_to_mend(ingest: World) -> None:
+    ingest.keys.switch.failing["Pseudonymise"] = InvalidRequest("A patient's reference is blank.")
+    refused = await ingest.post("/v1/calls", ingest.call_body(patientReference="   "))
+    assert (refused.status_code, slug(refused)) == (400, "invalid-request")
+    assert not ingest.consent.calls
+    assert not ingest.keys.data_keys
+
+
+async def test_what_neighbours_make_out_among_themselves_is_not_shown(ingest: World) -> None:
+    call_id = await ingest.opened()
+    ingest.keys.switch.failing["IssueDataKey"] = Forbidden("ingest may not have a key of bucket 7")
+    refused = await ingest.upload(call_id)
+    assert (refused.status_code, slug(refused)) == (500, "internal-error")
+    assert "bucket" not in refused.text

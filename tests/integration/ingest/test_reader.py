@@ -5,9 +5,9 @@ import hashlib
 import pytest
 
 from callward.ingest.v1 import recording_pb2, recording_reader_service_pb2, recording_reader_service_pb2_grpc
-from callward_common.crypto.keys import METADATA_LABEL, associated_data, derive_subkey, open_small
 from callward_common.errors import CallerNotAllowed, CallwardError, InvalidRequest
 from callward_common.ids import new_id
+from callward_crypto.keys import METADATA_LABEL, associated_data, derive_subkey, open_small
 from tests.integration.ingest.world import PHI, World
 from tests.support.grpc import run_servicers
 from tests.support.pki import identities

@@ -34,7 +34,7 @@ from tests.support.bus import InMemoryBus
 from tests.support.clock import ManualClock
 from tests.support.grpc import run_servicers
 from tests.support.pki import identities
-from tests.support.postgres import PostgresServer, service_database
+from tests.support.postgres import PostgresServer, ServiceDatabase, service_database
 from tests.support.tenants import MERCY, OTHER
 from tests.support.tokens import StaticIssuer, StaticJwksSource
 from tests.unit.ingest.scene import wav
@@ -169,15 +169,24 @@ class World:
             await TenantProjection(self.db, self.clock).handler(transaction, envelope, envelope.message())
 
 
+@dataclass(frozen=True)
+class Neighbouring:
+    """The three fakes."""
+
+    consent: Consent
+    retention: Retention
+    keys: Keys
+
+
 @asynccontextmanager
-async def neighbours(consent: Consent, retention: Retention, keys: Keys) -> AsyncIterator[Channels]:
+async def neighbours(fakes: Neighbouring) -> AsyncIterator[Channels]:
     """Serves the three neighbours and gives ingest's channels to them."""
     async with AsyncExitStack() as stack:
         found: dict[str, MtlsChannels] = {}
         for component, bindings in (
-            ("consent", consent_bindings(consent)),
-            ("retention", retention_bindings(retention)),
-            ("key-management", keys_bindings(keys)),
+            ("consent", consent_bindings(fakes.consent)),
+            ("retention", retention_bindings(fakes.retention)),
+            ("key-management", keys_bindings(fakes.keys)),
         ):
             channels_of: Callable[[str], MtlsChannels] = await stack.enter_async_context(
                 run_servicers(component, bindings, identities())
@@ -192,45 +201,59 @@ async def world(
 ) -> AsyncIterator[World]:
     """Wires ingest up; its HTTP door is called in this process."""
     clock = ManualClock()
-    mercy, people = StaticIssuer.machines(clock), StaticIssuer.people(clock)
-    other = StaticIssuer("https://machines.other.example", clock)
-    consent, retention, keys, bus = Consent(), Retention(), Keys(clock), InMemoryBus()
+    neighbouring = Neighbouring(Consent(), Retention(), Keys(clock))
     objects = FileObjectStore(folder, clock)
     await objects.start()
     async with (
         service_database(postgres, "callward_ingest", "ingest", clock=clock, pool_size=pool_size) as database,
-        neighbours(consent, retention, keys) as channels,
+        neighbours(neighbouring) as channels,
+        httpx.AsyncClient() as nowhere,
     ):
-        service = build(
-            settings,
-            db=database.database,
-            bus=bus,
-            clock=clock,
-            channels=channels,
-            objects=objects,
-            jwks=StaticJwksSource([mercy, people, other]),
-        )
-        assert service.http is not None
-        transport = httpx.ASGITransport(service.http)
-        async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
-            made = World(
-                clock=clock,
-                service=service,
-                db=database.database,
-                owner_url=database.urls.owner_url,
-                folder=folder,
-                bus=bus,
-                consent=consent,
-                retention=retention,
-                keys=keys,
-                mercy=mercy,
-                other=other,
-                people=people,
-                client=client,
-            )
+        made = _wired(settings, database, neighbouring, channels, objects, folder, clock, nowhere)
+        assert made.service.http is not None
+        transport = httpx.ASGITransport(made.service.http)
+        async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as made.client:
             await made.provision(MERCY)
             await made.provision(OTHER)
             yield made
-        for close in service.close:
+        for close in made.service.close:
             await close()
     await objects.close()
+
+
+def _wired(
+    settings: IngestSettings,
+    database: ServiceDatabase,
+    neighbouring: Neighbouring,
+    channels: Channels,
+    objects: FileObjectStore,
+    folder: Path,
+    clock: ManualClock,
+    client: httpx.AsyncClient,
+) -> World:
+    mercy, people = StaticIssuer.machines(clock), StaticIssuer.people(clock)
+    other, bus = StaticIssuer("https://machines.other.example", clock), InMemoryBus()
+    service = build(
+        settings,
+        db=database.database,
+        bus=bus,
+        clock=clock,
+        channels=channels,
+        objects=objects,
+        jwks=StaticJwksSource([mercy, people, other]),
+    )
+    return World(
+        clock=clock,
+        service=service,
+        db=database.database,
+        owner_url=database.urls.owner_url,
+        folder=folder,
+        bus=bus,
+        consent=neighbouring.consent,
+        retention=neighbouring.retention,
+        keys=neighbouring.keys,
+        mercy=mercy,
+        other=other,
+        people=people,
+        client=client,
+    )

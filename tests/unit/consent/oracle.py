@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def is_strict(code: str, rows: Mapping[str, Mapping[str, str]] = ROWS) -> bool:
     return code == "unknown" or rows[code]["telephone_consent"] in ("all-party", "mixed", "unclear")
 
 
+def stands(item: Evidence, revocations: Sequence[Revocation], clocks_differ: timedelta) -> bool:
+    """Tells whether no revocation taken down after it might have been said after it, as far as clocks tell."""
+    told_after = [
+        r for r in revocations if r.party_id == item.party_id and r.revocation_id > item.evidence_id
+    ]
+    return all(item.given_at - r.revoked_at > clocks_differ for r in told_after)
+
+
 def has_revoked(party_id: str, evidence: Sequence[Evidence], revocations: Sequence[Revocation]) -> bool:
     """Walks through a party's words in time; what is said in the same instant as a revocation does not undo it."""
     words = [
@@ -53,8 +62,10 @@ def outcome(
     revocations: Sequence[Revocation],
     policy: QueuePolicy,
     use: str,
+    clocks_differ: timedelta = timedelta(0),
 ) -> str:
     """Gives the outcome by its name."""
+    evidence = [item for item in evidence if stands(item, revocations, clocks_differ)]
     if use == "record" and not policy.recording_on:
         return "recording-off"
     if any(has_revoked(party.party_id, evidence, revocations) for party in call.parties):

@@ -181,6 +181,25 @@ async def test_a_revocation_is_idempotent_too(world: World) -> None:
         await world.app.revoke(INGEST, TENANT, CALL_ID, "agent", at(9), "r1")
 
 
+@pytest.mark.parametrize("use", Use)
+async def test_a_revocation_is_not_lost_to_clocks_that_differ(world: World, use: Use) -> None:
+    await world.register()
+    # Dated by a clock four minutes ahead, and taken down before the party took it back by a right one.
+    assert (await world.record(replace(YES, given_at=at(9))))[1] is Outcome.permit
+    revoked = await world.app.revoke(INGEST, TENANT, CALL_ID, "patient", at(5), "r1")
+    assert revoked.verdict.outcome is Outcome.revoked
+    assert (await world.app.decide(INGEST, TENANT, CALL_ID, use)).verdict.outcome is Outcome.revoked
+    # Said again afterwards, whatever the clock: a new word.
+    assert (await world.record(replace(YES, given_at=at(6)), "k2"))[1] is Outcome.permit
+
+
+async def test_a_consent_dated_well_after_a_revocation_that_is_told_late_stands(world: World) -> None:
+    await world.register()
+    await world.record(replace(YES, given_at=at(11)))
+    told_late = await world.app.revoke(INGEST, TENANT, CALL_ID, "patient", at(5), "r1")
+    assert told_late.verdict.outcome is Outcome.permit
+
+
 async def test_a_call_registered_again_is_decided_anew_and_with_other_facts_refused(world: World) -> None:
     await world.register()
     await world.record(YES)

@@ -280,7 +280,9 @@ def test_keys_of_other_lengths_are_refused(key: bytes) -> None:
         StreamEncryptor(key, CONTEXT)
 
 
-@pytest.mark.parametrize("header", [b"", SEALED[:39], SEALED[:41], bytes(40)])
+@pytest.mark.parametrize(
+    "header", [b"", SEALED[:39], SEALED[:41], bytes(40)], ids=["empty", "short", "long", "zeroes"]
+)
 def test_malformed_headers_are_refused(header: bytes) -> None:
     with pytest.raises(StreamError):
         StreamDecryptor(KEY, CONTEXT, header, len(SEALED))

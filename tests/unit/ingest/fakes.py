@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from callward_common.clock import Clock
-from callward_common.crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
 from callward_common.errors import CallwardError, Unavailable
 from callward_common.ids import new_id
 from callward_common.objects.store import StoredObject
+from callward_crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
 from callward_ingest.domain.calls import AgeGroup, Call, Evidence, IdentifierKind, NewCall, Pseudonym
 from callward_ingest.domain.decisions import AppliedRule, Decision, MissingEvidence, Outcome, Plan
 from callward_ingest.domain.events import DomainEvent

@@ -1,13 +1,14 @@
 """Calls: what is decided, what is sealed, what is refused."""
 
 import dataclasses
+import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callward_common.crypto.keys import associated_data, open_small
 from callward_common.errors import Category, RemoteError, Unavailable
+from callward_crypto.keys import associated_data, open_small
 from callward_ingest.domain.calls import Evidence, EvidenceKind
 from callward_ingest.domain.decisions import Outcome
 from callward_ingest.domain.errors import (
@@ -15,6 +16,7 @@ from callward_ingest.domain.errors import (
     CallNotFound,
     DateBeforeCall,
     DateInFuture,
+    DateTooOld,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
 )
@@ -87,6 +89,30 @@ async def test_a_start_in_the_future_is_refused_before_anything_happens() -> Non
     assert not scene.consent.registered
 
 
+async def test_a_start_before_there_were_records_is_refused() -> None:
+    scene = Scene()
+    with pytest.raises(DateTooOld):
+        await scene.calls.open(scene.request(), scene.new_call(started_at=datetime(1969, 12, 31, tzinfo=UTC)))
+    assert not scene.consent.registered
+
+
+async def test_a_request_whose_key_was_taken_over_meanwhile_changes_nothing() -> None:
+    scene = Scene()
+    register = scene.consent.register_call
+
+    async def slow(*arguments: object) -> object:
+        scene.consent.register_call = register  # type: ignore[method-assign]
+        scene.clock.advance(scene.limits.claim_hold)
+        await scene.calls.open(scene.request(key="k"), scene.new_call())
+        return await register(*arguments)  # type: ignore[arg-type]
+
+    scene.consent.register_call = slow  # type: ignore[method-assign, assignment]
+    with pytest.raises(IdempotencyKeyInUse):
+        await scene.calls.open(scene.request(key="k"), scene.new_call())
+    assert len(scene.rows.calls) == 1
+    assert (await scene.calls.open(scene.request(key="k"), scene.new_call())).replayed
+
+
 async def test_the_same_key_gives_the_same_call_and_another_body_is_refused() -> None:
     scene = Scene()
     first = await scene.calls.open(scene.request(key="k", canonical="a"), scene.new_call())
@@ -136,7 +162,7 @@ async def test_evidence_and_revocation_go_to_consent_under_the_senders_key() -> 
     evidence = Evidence(EvidenceKind.written_form, "patient", scene.clock.now(), form_reference="FORM-0815")
     answer = await scene.calls.add_evidence(scene.request("calls.evidence", key="e1"), call_id, evidence)
     assert scene.consent.evidence == [evidence]
-    assert scene.consent.keys == ["e1"]
+    assert scene.consent.keys == [hashlib.sha256(b"calls.evidence\ne1").hexdigest()]
     assert answer.body["decision"]["outcome"] == "permit"  # type: ignore[index, call-overload]
     assert "FORM-0815" not in repr(scene.rows) + repr(evidence)
     revoked = await scene.calls.revoke(scene.request("calls.revoke"), call_id, "patient", scene.clock.now())

@@ -1,6 +1,6 @@
 """Merkle roots and consistency proofs as RFC 9162 defines them, without a thought for speed."""
 
-from callward_common.crypto.merkle import node_hash
+from callward_crypto.merkle import node_hash
 
 ORIGIN = "callward.example/logs/2026-0"
 

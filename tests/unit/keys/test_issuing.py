@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from callward_common.crypto.keys import COMMITMENT_LABEL, METADATA_LABEL, derive_subkey, rendition_label
 from callward_common.errors import InvalidRequest, Unavailable
+from callward_crypto.keys import COMMITMENT_LABEL, METADATA_LABEL, derive_subkey, rendition_label
 from callward_keys.domain import errors
 from callward_keys.domain.events import KeyIssued, KeyRefused, KeySealed, KeyShredPending
 from callward_keys.domain.model import BucketGroup, KeyState, Subject, SubjectKind, Subkeys

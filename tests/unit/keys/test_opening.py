@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from callward_common.crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
 from callward_common.errors import CallwardError, InvalidRequest, Unavailable
 from callward_common.identity import ANONYMOUS
+from callward_crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
 from callward_keys.domain import errors
 from callward_keys.domain.events import KeyOpened, KeyRefused
 from callward_keys.domain.model import Subject, SubjectKind

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callward_common.crypto import jws
-from callward_common.crypto.checkpoint import verify_note
-from callward_common.crypto.merkle import build_consistency, leaf_hash
 from callward_common.errors import InvalidRequest
+from callward_crypto import jws
+from callward_crypto.checkpoint import verify_note
+from callward_crypto.merkle import build_consistency, leaf_hash
 from callward_keys.domain import errors
 from callward_keys.domain.checkpoints import Checkpoint
 from callward_keys.domain.documents import RECEIPT_TYP, thumbprint

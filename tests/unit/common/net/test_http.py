@@ -126,6 +126,8 @@ def test_a_valid_body_comes_back_in_camel_case_and_utc() -> None:
         ({"startedAt": 1700000000}, ["/startedAt"]),
         ({"startedAt": "2026-11-24"}, ["/startedAt"]),
         ({"startedAt": "2026-11-24T10:00:00"}, ["/startedAt"]),
+        ({"startedAt": "0001-01-01T00:00:00+14:00"}, ["/startedAt"]),
+        ({"startedAt": "9999-12-31T23:59:59-14:00"}, ["/startedAt"]),
         ({"startedAt": "2026-11-24T10:00:00Z", PLANTED: 1}, [""]),
         (
             {"startedAt": "2026-11-24T10:00:00Z", "parties": [{"name": "a"}, {"name": PLANTED + "\x00"}]},
@@ -198,6 +200,16 @@ def test_a_lying_content_length_does_not_help() -> None:
             yield b" " * 100
 
     headers = {"content-type": "application/json; charset=utf-8", "content-length": "5"}
+    problem(call("POST", "/v1/calls", content=body(), headers=headers), 413, "too-large")
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "audio/wav", "multipart/form-data; boundary=b", None])
+def test_a_body_that_a_route_declares_is_limited_whatever_its_media_type(media_type: str | None) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 100
+
+    headers = {} if media_type is None else {"content-type": media_type}
     problem(call("POST", "/v1/calls", content=body(), headers=headers), 413, "too-large")
 
 
