@@ -22,6 +22,7 @@ from callward_crypto.keys import (
     rendition_label,
 )
 from tests.integration.ingest.world import NOTES, PHI, World
+from tests.support import oracle_tink
 from tests.support.tenants import MERCY
 from tests.unit.ingest.scene import wav
 
@@ -61,7 +62,7 @@ async def test_a_call_is_decided_and_refused_until_there_is_evidence(ingest: Wor
     assert RecordingRefused.FromString(events[1][2]).decision_id == problem["decisionId"]
 
 
-async def test_what_is_stored_decrypts_to_what_was_sent(ingest: World) -> None:
+async def test_what_is_stored_decrypts_to_what_was_sent_by_stock_tink_too(ingest: World) -> None:
     content = wav(seconds=20)
     taken = await ingest.upload(await ingest.opened(), content)
     assert taken.status_code == 201, taken.text
@@ -71,7 +72,9 @@ async def test_what_is_stored_decrypts_to_what_was_sent(ingest: World) -> None:
     assert taken.json()["retention"]["citation"] == "22 CCR § 70751(c)"
     key = derive_subkey(ingest.keys.data_keys[recording_id], rendition_label("original"))
     bound = associated_data(MERCY.tenant_id, recording_id, "original", 0)
-    assert open_small(key, bound, await sealed_object(ingest, recording_id)) == content
+    stored = await sealed_object(ingest, recording_id)
+    assert open_small(key, bound, stored) == content
+    assert oracle_tink.unseal(key, bound, stored) == content
 
 
 async def test_a_receipt_verifies_and_names_what_is_on_record(ingest: World) -> None:

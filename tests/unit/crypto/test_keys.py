@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from callward_crypto import keys
 from callward_crypto.framing import frame
 from callward_crypto.streaming import DecryptionError
-from tests.unit.crypto import oracle_tink
+from tests.support import oracle_tink
 
 KEY = bytes(range(32))
 FIELDS = st.lists(st.text(max_size=8) | st.binary(max_size=8), max_size=4)

@@ -19,7 +19,7 @@ from callward_crypto.streaming import (
     StreamError,
     decrypt_range,
 )
-from tests.unit.crypto import oracle_tink
+from tests.support import oracle_tink
 
 KEY = bytes(range(32))
 CONTEXT = b"tenant and place"
