@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from callward_cli.demo import example
+from callward_cli.demo import example, listening, record, taking
 from callward_cli.demo.doors import Client, Doors, machine_token, person_token
 from callward_cli.demo.steps import Steps
-from callward_cli.demo.story import Story, tell
+from callward_cli.demo.story import Story
 from callward_cli.exits import CommandError, Exit
 from callward_embedded.accounts import Credentials, one_time_code
 from callward_embedded.config import EmbeddedConfig
@@ -45,7 +45,7 @@ async def run(json_file: Path | None) -> bool:
                     highlight=False,
                 )
                 async with httpx.AsyncClient(trust_env=False, timeout=TIMEOUT) as http:
-                    await tell(await _story(http, platform, call), steps)
+                    await _tell(await _story(http, platform, call), steps)
         except EmbeddedError as error:
             raise CommandError(str(error), Exit.platform) from error
     seconds = time.perf_counter() - started
@@ -59,6 +59,11 @@ async def run(json_file: Path | None) -> bool:
     if json_file is not None:
         _write(json_file, steps, ready, seconds)
     return steps.kept
+
+
+async def _tell(story: Story, steps: Steps) -> None:
+    for part in (taking, listening, record):
+        await part.tell(story, steps)
 
 
 async def _story(http: httpx.AsyncClient, platform: Platform, call: example.ExampleCall) -> Story:

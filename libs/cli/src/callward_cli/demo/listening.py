@@ -1,14 +1,8 @@
 """Second part: somebody lists, views and listens, and others are refused."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from callward_cli.demo.doors import PURPOSE, expect, problem
 from callward_cli.demo.steps import Outcome, Steps, demand
-
-if TYPE_CHECKING:
-    from callward_cli.demo.story import Story
+from callward_cli.demo.story import Story
 
 
 async def tell(story: Story, steps: Steps) -> None:

@@ -1,19 +1,15 @@
 """Third part: all of it is on record, and the record proves itself."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from callward_cli.demo.doors import eventually, expect
 from callward_cli.demo.steps import Outcome, Steps, demand
+from callward_cli.demo.story import Story
 from callward_cli.verify.audit import CONSISTENCY_FORMAT, verify_consistency_proof, verify_event_proof
 from callward_cli.verify.receipt import verify_receipt
-
-if TYPE_CHECKING:
-    from callward_cli.demo.story import Story
 
 #: What has to be on record at the end, by the last part of the event's type.
 EXPECTED = frozenset(

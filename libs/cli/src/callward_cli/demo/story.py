@@ -1,4 +1,4 @@
-"""The story that the demo tells: what is promised at each step, and what has to be seen."""
+"""What the steps of the demo share."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,10 +6,8 @@ from typing import Any
 
 import httpx
 
-from callward_cli.demo import listening, record, taking
 from callward_cli.demo.doors import Client, Doors
 from callward_cli.demo.example import ExampleCall
-from callward_cli.demo.steps import Steps
 
 
 @dataclass
@@ -27,10 +25,3 @@ class Story:
     object_folder: Path
     other_queue: str
     learnt: dict[str, Any] = field(default_factory=dict)
-
-
-async def tell(story: Story, steps: Steps) -> None:
-    """Run every step in order."""
-    await taking.tell(story, steps)
-    await listening.tell(story, steps)
-    await record.tell(story, steps)

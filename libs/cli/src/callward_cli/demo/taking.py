@@ -1,20 +1,16 @@
 """First part: the call is decided upon, and its recording taken in."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from callward_cli.demo.doors import expect, problem
 from callward_cli.demo.steps import Outcome, Steps, demand
+from callward_cli.demo.story import Story
 from callward_cli.verify.keys import read_keys
 from callward_cli.verify.receipt import verify_receipt
-
-if TYPE_CHECKING:
-    from callward_cli.demo.story import Story
 
 #: As long as two thousandths of a second of the call: so much of it in a stored file would not be chance.
 WINDOW = 32
