@@ -127,7 +127,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         monkeypatch.setattr(command, "Platform", _Platform)
         monkeypatch.setattr(command, "_story", story)
-        monkeypatch.setattr(command, "tell", tell)
+        monkeypatch.setattr(command, "_tell", tell)
 
     return play
 
