@@ -123,9 +123,7 @@ class Callward:
         forms = [
             {
                 **self._person_form(tenant, name, audience),
-                "otp": one_time_code(
-                    self.accounts[f"{tenant}/people/{name}/totp"], _clock_at(offset)
-                ),
+                "otp": one_time_code(self.accounts[f"{tenant}/people/{name}/totp"], _clock_at(offset)),
             }
             for offset in (-STEP, 0, STEP)
         ]
@@ -147,13 +145,10 @@ class Callward:
 
     def _cached(self, known_as: tuple[str, str, str], issuer: str, forms: list[dict[str, str]]) -> str:
         if known_as not in self._tokens:
-            for form in forms:
-                answer = self.http.post(f"{self.doors.issuers}/{issuer}/token", data=form)
-                if answer.status_code == 200:
-                    self._tokens[known_as] = str(answer.json()["access_token"])
-                    break
-            else:
-                raise AssertionError(f"no token for {known_as}: {answer.text}")
+            answers = (self.http.post(f"{self.doors.issuers}/{issuer}/token", data=form) for form in forms)
+            given = next((answer for answer in answers if answer.status_code == 200), None)
+            assert given is not None, f"no token for {known_as}"
+            self._tokens[known_as] = str(given.json()["access_token"])
         return self._tokens[known_as]
 
 

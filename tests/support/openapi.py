@@ -1,6 +1,7 @@
 """Walks a door's OpenAPI document: every operation, and every place for a text in a body."""
 
 import copy
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,7 @@ class Document:
                     yield Operation(
                         method,
                         path,
-                        tuple([*item.get("parameters", ()), *operation.get("parameters", ())]),
+                        (*item.get("parameters", ()), *operation.get("parameters", ())),
                         content.get("application/json", {}).get("schema"),
                     )
 
@@ -89,7 +90,7 @@ def put(body: Any, place: Place, value: Any) -> Any:
     """Returns a copy of `body` with `value` at `place`; lists and objects on the way are made where missing."""
     changed = copy.deepcopy(body)
     at = changed
-    for step, following in zip(place[:-1], place[1:], strict=True):
+    for step, following in itertools.pairwise(place):
         missing: Any = [] if isinstance(following, int) else {}
         if isinstance(step, int):
             if len(at) <= step:

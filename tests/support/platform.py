@@ -161,9 +161,7 @@ class RunningPlatform:
 
 
 @contextmanager
-def running(
-    loop: BackgroundLoop, environment: Mapping[str, str] | None = None
-) -> Iterator[RunningPlatform]:
+def running(loop: BackgroundLoop, environment: Mapping[str, str] | None = None) -> Iterator[RunningPlatform]:
     """A started platform on a folder of its own, which is gone afterwards."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="callward-e2e-"))
@@ -201,9 +199,9 @@ QUICK: Mapping[str, str] = {"CALLWARD_AUDIT_CHECKPOINT_INTERVAL": "PT0.2S"}
 SMALL_BODY, SHORT_SILENCE, SHORT_LAG = 200_000, 1, 4
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def strict_platform(background: BackgroundLoop, telemetry: Telemetry) -> Iterator[RunningPlatform]:
-    """A second platform whose limits are so small that a test reaches them."""
+    """A second platform whose limits are so small that a test reaches them. It runs while a module needs it."""
     limits = {
         **QUICK,
         "CALLWARD_INGEST_MAX_BODY_BYTES": str(SMALL_BODY),
@@ -220,7 +218,7 @@ def callward(platform: RunningPlatform) -> Callward:
     return platform.callward()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def strict(strict_platform: RunningPlatform) -> Callward:
     """The doors of the platform with small limits."""
     return strict_platform.callward()

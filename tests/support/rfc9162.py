@@ -48,7 +48,9 @@ def included(entry: bytes, index: int, size: int, proof: Sequence[bytes], root_h
     return sn == 0 and r == root_hash
 
 
-def consistent(first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]) -> bool:
+def consistent(
+    first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]
+) -> bool:
     """Says whether a proof of consistency holds (section 2.1.4.2)."""
     if first == second:
         return not proof and first_root == second_root

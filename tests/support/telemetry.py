@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from callward_common.telemetry.logging import configure_logging
+from callward_common.telemetry.metrics import configure_metrics
 from callward_common.telemetry.tracing import configure_tracing
 
 #: Libraries of the tests' own clients: what they log is not the product's.
@@ -46,6 +47,7 @@ def telemetry() -> Iterator[Telemetry]:
     root.handlers[:] = [*before, handler]
     for name in _CLIENTS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    configure_metrics()
     configure_tracing(SimpleSpanProcessor(exporter))
     try:
         yield Telemetry(stream, exporter)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 T = TypeVar("T")
-_LOOK: Final = 0.05
+_LOOK: Final = 0.1
 
 
 def eventually(attempt: Callable[[], T | None], what: str, *, within: float = 30.0) -> T:
-    """Returns what `attempt` returns as soon as that is neither None nor False; fails naming `what` otherwise."""
+    """Returns what `attempt` returns as soon as that is true, in Python's sense; fails naming `what` otherwise."""
     pause, deadline = threading.Event(), time.monotonic() + within
     while True:
         found = attempt()
-        if found is not None and found is not False:
+        if found:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come about within {within:g} seconds")

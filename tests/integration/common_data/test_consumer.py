@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from callward.audit.v1.actor_pb2 import Actor
 from callward_common.db import Database, DatabaseUnavailable, Transaction
 from callward_common.db.tables import dead_letters, inbox, outbox
 from callward_common.errors import Unavailable
-from callward_common.events.bus import BusUnavailable, CommitRefused, Partition
+from callward_common.events.bus import BusUnavailable, CommitRefused, Delivery, Partition
 from callward_common.events.consumer import DeadLetterLimitExceeded, EventConsumer
 from callward_common.events.envelope import Envelope
 from callward_common.ids import new_id
@@ -208,6 +208,46 @@ async def test_an_outage_is_waited_out_and_kills_no_event(
 
     await consume(ScriptedBus([[envelope("a")]]), db, clock, at_last)
     assert (await notes(db), await dead(db)) == (["a"], [])
+
+
+async def test_what_could_not_even_be_given_up_is_delivered_again(
+    db: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Log(ScriptedBus):
+        """Begins where the group has committed, as a bus does; until then it goes on where it was."""
+
+        place = 0
+
+        async def subscribe(self, *_: Any, **__: Any) -> "Log":
+            self.place = max((position for each in self.commits for position in each.values()), default=0)
+            return self
+
+        async def fetch(self, max_records: int, timeout: float) -> Sequence[Delivery]:
+            found = [Delivery(Partition(TOPIC, 0), place, each) for place, each in enumerate(events)]
+            found, self.place = found[self.place :], len(events)
+            self.drained.set() if not found else None
+            await asyncio.sleep(0)
+            return found
+
+    events, transaction, away = [envelope("a"), envelope("b"), envelope("c")], db.transaction, True
+
+    def away_once(tenant: str | None = None) -> Any:
+        nonlocal away
+        if tenant is None and away:  # the transaction that would have buried "b"
+            away = False
+            raise DatabaseUnavailable("x")
+        return transaction(tenant)
+
+    async def choke(unit: Transaction, event: Envelope, message: Message) -> None:
+        if event.id == events[1].id:
+            raise RuntimeError
+        await note(unit, event, message)
+
+    monkeypatch.setattr(db, "transaction", away_once)
+    await consume(Log([]), db, clock, choke, tries=1)
+    assert not away
+    assert await notes(db) == ["a", "c"]
+    assert [letter.event_id for letter in await dead(db)] == [events[1].id]
 
 
 async def test_a_bus_that_does_not_answer_is_waited_for(db: Database, clock: ManualClock) -> None:

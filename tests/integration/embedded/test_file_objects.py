@@ -226,6 +226,25 @@ async def test_an_object_may_be_named_as_a_folder_of_others(store: FileObjectSto
     assert [each.key async for each in store.versions("a/")] == ["a/b"]
 
 
+async def test_a_list_holds_while_its_neighbours_come_and_go(store: FileObjectStore) -> None:
+    kept, done = await store.put("ab/abc", body(b"kept")), asyncio.Event()
+
+    async def come_and_go(name: str) -> None:
+        while not done.is_set():
+            stored = await store.put(name, body(b"x"))
+            await store.delete(name, stored.version_id)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(4):
+            tasks.create_task(come_and_go(f"ab/abc{number}"))
+        try:
+            for _ in range(300):
+                found = [stored async for stored in store.versions("ab/abc")]
+                assert [stored for stored in found if stored.key == kept.key] == [kept]
+        finally:
+            done.set()
+
+
 async def test_a_key_that_leads_elsewhere_is_refused(store: FileObjectStore, tmp_path: Path) -> None:
     with pytest.raises(InvalidKey):
         await store.put("../../elsewhere", body(b"data"))

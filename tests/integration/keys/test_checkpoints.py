@@ -5,9 +5,9 @@ import hashlib
 from typing import Any
 
 from callward.keys.v1 import signing_service_pb2 as signing_pb
-from callward_common.crypto.checkpoint import verify_note
-from callward_common.crypto.merkle import leaf_hash
 from callward_common.errors import CallwardError
+from callward_crypto.checkpoint import verify_note
+from callward_crypto.merkle import leaf_hash
 from tests.integration.keys.scene import Scene, refused
 from tests.integration.keys.test_concurrency import eventually, types
 from tests.unit.keys.reference import ORIGIN, proof, root

@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from callward.keys.v1.events_pb2 import KeyShredPending
 from callward_common.errors import CallwardError, Unavailable
 from callward_common.ids import new_id
 from callward_common.objects.store import StoredObject
@@ -175,6 +177,23 @@ async def test_a_wrap_moved_to_another_recording_does_not_open(scene: Scene, own
     with pytest.raises(CallwardError) as caught:
         await scene.opener.OpenDataKey(opening(one, scene.token()))
     assert caught.value.type == "wrap-refused"
+
+
+async def test_keys_of_uploads_that_are_gone_are_closed_once_however_many_issues_follow(
+    scene: Scene, run: Any
+) -> None:
+    lost = [new_id() for _ in range(20)]
+    for subject_id in lost:
+        await scene.issue(subject_id)
+    await scene.sealed(new_id())
+    scene.clock.advance(timedelta(hours=25))
+    for _ in range(4):
+        await asyncio.gather(scene.issue(), scene.issue())
+    rows = await as_tenant(run, TENANT, "SELECT state, count(*) FROM data_keys GROUP BY 1")
+    assert {row[0]: row[1] for row in rows} == {"shred_pending": 20, "sealed": 1, "open": 8}
+    told = [message for message, _, _ in await scene.events() if isinstance(message, KeyShredPending)]
+    assert sorted(message.subject_id for message in told) == sorted(lost)
+    assert {message.reason for message in told} == {"key-expired"}
 
 
 async def test_transit_away_is_an_outage_that_passes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ from callward.keys.v1 import pseudonymiser_service_pb2 as pseudonymiser_pb
 from callward.keys.v1 import pseudonymiser_service_pb2_grpc as pseudonymiser_grpc
 from callward.keys.v1 import signing_service_pb2 as signing_pb
 from callward.keys.v1 import signing_service_pb2_grpc as signing_grpc
-from callward_common.crypto import jws
-from callward_common.crypto.keys import COMMITMENT_LABEL, derive_subkey, rendition_label
 from callward_common.ids import new_id
+from callward_crypto import jws
+from callward_crypto.keys import COMMITMENT_LABEL, derive_subkey, rendition_label
 from tests.integration.keys.scene import (
     CALL,
     MANIFEST,

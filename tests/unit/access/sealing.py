@@ -98,8 +98,16 @@ def seal(
             ciphertext_sha256=hashlib.sha256(ciphertext).digest(),
         )
     size = sum(map(len, parts))
+    summary = summary_of(recording_id, call_id, state, size, pace)
+    sealed_metadata = seal_small(KEY, associated_data(tenant, call_id, "metadata", 0), metadata)
+    recording = Recording(summary, manifest.key_id, manifest.SerializeToString(), sealed_metadata)
+    return Sealed(recording, b"".join(parts), manifest)
+
+
+def summary_of(recording_id: str, call_id: str, state: str, size: int, pace: int) -> Summary:
+    """What lists show of it."""
     media = Media("audio/wav", "pcm_mulaw", 2, 8000, timedelta(seconds=size / 16_000), pace, size)
-    summary = Summary(
+    return Summary(
         recording_id=recording_id,
         call_id=call_id,
         state=state,
@@ -112,9 +120,6 @@ def seal(
         retention_class="medical-record",
         retention_citation="22 CCR § 70751(c)",
     )
-    sealed_metadata = seal_small(KEY, associated_data(tenant, call_id, "metadata", 0), metadata)
-    recording = Recording(summary, manifest.key_id, manifest.SerializeToString(), sealed_metadata)
-    return Sealed(recording, b"".join(parts), manifest)
 
 
 def noise(size: int, seed: int = 1) -> bytes:

@@ -40,7 +40,7 @@ def test_any_other_value_opens_nothing(value: str) -> None:
 def test_a_changed_cookie_opens_nothing() -> None:
     cookies, session_id = ListeningCookies(None), new_id()
     sealed = cookies.seal(session_id, TOKEN)
-    for place in (0, 20, len(sealed) - 1):
+    for place in (0, 20, len(sealed) // 2, len(sealed) - 5):
         changed = "A" if sealed[place] != "A" else "B"
         assert cookies.open(session_id, sealed[:place] + changed + sealed[place + 1 :]) is None
 

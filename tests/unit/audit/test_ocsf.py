@@ -23,7 +23,7 @@ from callward_audit.domain.ocsf import SHAPES, encode, to_ocsf
 from callward_audit.facts import fact as read_fact
 from callward_audit.wiring import topics
 from callward_common.events.envelope import Envelope
-from callward_common.events.options import is_enforced, sensitivity_of, topic_of
+from callward_common.events.options import is_enforced, producer_of, sensitivity_of, topic_of
 from callward_common.ids import new_id
 from tests.support.clock import START
 from tests.unit.audit.fakes import fact
@@ -99,10 +99,10 @@ def envelope(message: Message) -> Envelope:
     return Envelope(
         id=new_id(),
         type=message.DESCRIPTOR.full_name,
-        source="ingest",
+        source=producer_of(message),
         time=START,
         tenant="mercy-general",
-        topic="t",
+        topic=topic_of(message),
         key="key-1",
         sequence=5,
         enforced=True,
@@ -132,6 +132,7 @@ def test_it_has_what_its_class_asks_for(descriptor: Descriptor) -> None:
         for name in (*ALWAYS, *required):
             assert document[name] not in (None, "", {}, []), name
         check_objects(document)
+        assert document["src_endpoint"]["name"] == producer_of(message)
         check_known_models(document)
 
 
@@ -151,7 +152,6 @@ def check_objects(document: dict[str, Any]) -> None:
         assert document["api"]["operation"]
     for resource in document.get("web_resources", ()):
         assert resource["name"]
-    assert document["src_endpoint"]["name"] == "ingest"
 
 
 def check_known_models(document: dict[str, Any]) -> None:

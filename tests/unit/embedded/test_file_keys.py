@@ -13,6 +13,7 @@ from callward_embedded.file_keys import (
     checked_version,
     folder_of,
     key_of,
+    name_beginning,
     nearest_folder,
 )
 
@@ -50,6 +51,7 @@ def test_every_key_with_a_prefix_is_below_its_nearest_folder(key: str, length: i
     nearest = nearest_folder(ROOT, key[:length])
 
     assert folder_of(ROOT, key).is_relative_to(nearest)
+    assert folder_of(ROOT, key).relative_to(nearest).parts[0].startswith(name_beginning(key[:length]))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -26,7 +26,7 @@ from callward_keys.domain.checkpoints import SignedCheckpoint
 from callward_keys.domain.documents import PublicKey
 from callward_keys.domain.errors import RefusalReason, TransitKeyMissing, TransitUnavailable, WrapRefused
 from callward_keys.domain.events import DomainEvent
-from callward_keys.domain.model import Bucket, BucketGroup, DataKey, SubjectKind
+from callward_keys.domain.model import Bucket, BucketGroup, DataKey, KeyState, SubjectKind
 from callward_keys.ports import GeneratedKey, PublicVersion
 from tests.support.clock import ManualClock
 
@@ -159,6 +159,9 @@ class FakeKeys:
 
     async def lock(self, kind: SubjectKind, subject_id: str) -> DataKey | None:
         return self.state.keys.get((kind, subject_id))
+
+    async def expired(self, now: datetime) -> Sequence[DataKey]:
+        return [k for k in self.state.keys.values() if k.state is KeyState.open and k.open_until < now]
 
     async def add(self, key: DataKey) -> bool:
         place = (key.subject.kind, key.subject.subject_id)

@@ -242,6 +242,24 @@ async def test_a_late_upload_can_still_be_given_up(world: World) -> None:
     assert world.key(subject.subject_id).state is KeyState.shred_pending
 
 
+async def test_an_open_key_whose_upload_is_gone_does_not_stay_open(world: World) -> None:
+    lost, kept = recording(), recording()
+    given = await issued(world, lost)
+    await issued(world, kept)
+    await world.issuing.seal(INGEST, kept, SECRET, MANIFEST)
+    world.clock.advance(timedelta(hours=24))
+    await issued(world, recording())
+    assert world.key(lost.subject_id).state is KeyState.open
+    world.clock.advance(timedelta(seconds=1))
+    late = await issued(world, recording())
+    key = world.key(lost.subject_id)
+    assert (key.state, key.shred_reason) == (KeyState.shred_pending, "key-expired")
+    assert world.key(kept.subject_id).state is KeyState.sealed
+    told = [event for event in world.units.events if isinstance(event, KeyShredPending)]
+    assert told == [KeyShredPending(INGEST, given.key_id, lost, "key-expired")]
+    assert late.subkeys
+
+
 async def test_a_sealed_key_is_not_given_up(world: World) -> None:
     subject = recording()
     await issued(world, subject)

@@ -63,9 +63,13 @@ class HttpJwksSource:
 
     async def _fetch(self, uri: str) -> KeySet:
         _demand_secure(uri)
-        async with self._client.stream("GET", uri, follow_redirects=False) as response:
+        headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
+        async with self._client.stream("GET", uri, headers=headers, follow_redirects=False) as response:
             if response.status_code != httpx.codes.OK:
                 raise ValueError("not 200")
+            # A little that is unpacked may be very much.
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise ValueError("compressed")
             body = b""
             async for chunk in response.aiter_bytes():
                 body += chunk

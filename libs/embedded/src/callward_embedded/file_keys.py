@@ -57,6 +57,12 @@ def nearest_folder(root: Path, prefix: str) -> Path:
     return folder_of(root, f"{whole}/x").parent if whole else root
 
 
+def name_beginning(prefix: str) -> str:
+    """Returns how the folders in `nearest_folder` begin below which are keys that start with `prefix`."""
+    # One character short of a whole piece: that last one may be the "~" of a letter that went to the next piece.
+    return next(_pieces(prefix.rpartition("/")[2])).removesuffix("+")[: _PIECE - 1]
+
+
 def _pieces(segment: str) -> Iterator[str]:
     """Upper case is written as "~" and lower case, for file systems that make no difference; "+" continues."""
     written = "".join(f"~{each.lower()}" if each.isupper() else each for each in segment)

@@ -189,11 +189,15 @@ class FileObjectStore:
             folder = folder.parent
 
     def _list(self, nearest: Path, prefix: str) -> list[StoredObject]:
-        found = []
-        for path in sorted(nearest.rglob(f"*{_DATA}")):
-            key = file_keys.key_of(self._objects, path.parent)
-            if path.parent.name.endswith("@") and key.startswith(prefix):
-                found.append(StoredObject(key, path.stem, path.stat().st_size))
+        beginning, found = file_keys.name_beginning(prefix), []
+        # With the names held still: a folder that goes while it is read would fail the whole list.
+        with self._names:
+            children = nearest.iterdir() if nearest.is_dir() else ()
+            near = [child for child in children if child.name.startswith(beginning)]
+            for path in sorted(path for child in near for path in child.rglob(f"*{_DATA}")):
+                key = file_keys.key_of(self._objects, path.parent)
+                if path.parent.name.endswith("@") and key.startswith(prefix):
+                    found.append(StoredObject(key, path.stem, path.stat().st_size))
         return found
 
 

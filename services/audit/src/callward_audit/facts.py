@@ -15,11 +15,14 @@ from callward.ingest.v1 import events_pb2 as _ingest  # noqa: F401
 from callward.keys.v1 import events_pb2 as _keys  # noqa: F401
 from callward.retention.v1 import events_pb2 as _retention  # noqa: F401
 from callward_audit.domain.model import Fact
-from callward_common.events.envelope import Envelope
+from callward_common.events.envelope import Envelope, InvalidEnvelope
+from callward_common.events.options import producer_of, topic_of
 
 
 def fact(envelope: Envelope) -> Fact:
     """Return the fact of an event. Raises UnknownEvent or InvalidEnvelope."""
+    message = envelope.message()
+    _demand_own(envelope, message)
     return Fact(
         event_id=envelope.id,
         type=envelope.type,
@@ -28,8 +31,18 @@ def fact(envelope: Envelope) -> Fact:
         tenant_id=envelope.tenant,
         key=envelope.key,
         occurred_at=envelope.time,
-        fields=plain(envelope.message()),
+        fields=plain(message),
     )
+
+
+def _demand_own(envelope: Envelope, message: Message) -> None:
+    """Raise InvalidEnvelope unless the event is on its own topic and says that the component declaring it sent it.
+
+    The source is what a sender writes. Believed, it would let whoever may write to one topic move another's watermark
+    over events that are not on record, and put words into its mouth.
+    """
+    if (envelope.source, envelope.topic) != (producer_of(message), topic_of(message)):
+        raise InvalidEnvelope("An event does not come from where its type is at home.")
 
 
 def plain(message: Message) -> dict[str, Any]:

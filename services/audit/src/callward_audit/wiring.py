@@ -68,10 +68,7 @@ def build(
             )
         ],
         http=_door(settings, db, clock, channels, log, verifier),
-        consumers=[
-            writer,
-            tenant_consumer,
-        ],
+        consumers=[writer, tenant_consumer],
         background=[
             CheckpointWriter(
                 checkpoints, writer.leads, interval=settings.checkpoint_interval.total_seconds()
@@ -102,7 +99,7 @@ def _door(
         component=NAME,
         routers=[
             routes.router(ReadingApp(log, DatabaseLeaves(db)), readers, host=settings.host),
-            keys.router(channels),
+            keys.router(channels, clock),
         ],
         title="Callward audit",
         description="Events in OCSF by cursor, signed checkpoints, and proofs that verify offline.",

@@ -4,7 +4,14 @@ from callward.access.v1 import events_pb2
 from callward.audit.v1 import watermark_service_pb2
 from callward.consent.v1 import consent_pb2
 from callward.options.v1.options_pb2 import Sensitivity
-from callward_common.events.options import callers_of, component_of, is_enforced, sensitivity_of, topic_of
+from callward_common.events.options import (
+    callers_of,
+    component_of,
+    is_enforced,
+    producer_of,
+    sensitivity_of,
+    topic_of,
+)
 from tests.unit.common.events.protos import SENSITIVITIES, event, message
 
 
@@ -35,6 +42,12 @@ def test_the_component_of_a_file() -> None:
     assert (component.name, component.http_door) == ("access-gateway", True)
     assert component_of(consent_pb2.DESCRIPTOR) is None
     assert component_of(event().DESCRIPTOR.file) is None
+
+
+def test_the_producer_of_an_event() -> None:
+    for given in (events_pb2.TenantChanged, events_pb2.TenantChanged(), events_pb2.AccessDenied.DESCRIPTOR):
+        assert producer_of(given) == "access-gateway"
+    assert producer_of(consent_pb2.Decision) == producer_of(event()) == ""
 
 
 def test_the_callers_of_a_service() -> None:

@@ -1,8 +1,10 @@
 """Key sets over HTTP: cached, bounded, refreshed seldom, and never a secret key or a redirect."""
 
 import asyncio
+import gzip
 import json
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import httpx
@@ -14,6 +16,16 @@ from tests.support.clock import ManualClock
 from tests.support.tokens import StaticIssuer
 
 URI = "https://issuer.example/jwks"
+
+
+class _Raw(httpx.AsyncByteStream):
+    """Bytes as they come over the network."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.content
 
 
 class _Server:
@@ -85,6 +97,19 @@ def test_anything_but_a_key_set_is_unavailable(response: httpx.Response) -> None
     server.answer = lambda: response
     with pytest.raises(Unavailable):
         server.kids()
+
+
+def test_what_is_compressed_is_not_unpacked() -> None:
+    server, unpacked = _Server(), len(b" " * (MAX_BYTES * 40))
+    small = gzip.compress(server.issuer.jwks() + b" " * unpacked)
+    assert len(small) < MAX_BYTES
+    server.answer = lambda: httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=_Raw(small))
+    tracemalloc.start()
+    with pytest.raises(Unavailable):
+        server.kids()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < unpacked
 
 
 def test_plain_http_is_for_the_loopback_only() -> None:

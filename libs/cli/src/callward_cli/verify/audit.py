@@ -15,6 +15,8 @@ from callward_crypto.merkle import ProofError, leaf_hash, verify_consistency, ve
 INCLUSION_FORMAT = "callward-audit-proof/1"
 CONSISTENCY_FORMAT = "callward-consistency-proof/1"
 DOCUMENT_TYPE = "checkpoint"
+#: What no proof can show by itself: a log may show different trees to different readers.
+ONE_LOG = "that this log is the one others see: compare checkpoints with other holders"
 
 
 def verify_event_proof(document: Mapping[str, Any], keys: PublicKeys) -> Report:
@@ -43,7 +45,7 @@ def verify_event_proof(document: Mapping[str, Any], keys: PublicKeys) -> Report:
             report.fails("inclusion", str(error))
         except UnicodeEncodeError:
             report.fails("inclusion", "the event is no Unicode text")
-    report.unchecked.append("that this log is the one others see: compare checkpoints with other holders")
+    report.unchecked.append(ONE_LOG)
     return report
 
 
@@ -60,6 +62,7 @@ def verify_consistency_proof(document: Mapping[str, Any], keys: PublicKeys) -> R
             report.holds("consistency", "the later tree extends the earlier one")
         except ProofError as error:
             report.fails("consistency", str(error))
+    report.unchecked.append(ONE_LOG)
     return report
 
 

@@ -90,6 +90,10 @@ class EventConsumer:
                     if error.category not in _OUTAGES:
                         raise
                     _log.warning("the event bus does not answer", extra={"group": self._group})
+                    # It has read past what was not handled: the next one begins where the group has committed.
+                    if subscription is not None:
+                        closing, subscription = subscription, None
+                        await closing.close()
                     await wait_for_any(stop, within=backoff.failed())
         finally:
             if subscription is not None:

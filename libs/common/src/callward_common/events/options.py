@@ -15,6 +15,12 @@ def topic_of(event: Message | type[Message] | Descriptor) -> str:
     return topic
 
 
+def producer_of(event: Message | type[Message] | Descriptor) -> str:
+    """Returns the name of the component that an event is one of; empty when the message is no event."""
+    component = component_of(_descriptor(event).file)
+    return "" if component is None or not topic_of(event) else component.name
+
+
 def is_enforced(event: Message | type[Message] | Descriptor) -> bool:
     """Returns whether the event is kept by its producer until audit's watermark covers it."""
     enforced: bool = _descriptor(event).GetOptions().Extensions[options_pb2.enforced]

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from callward_common.clock import Clock
-from callward_common.http.middleware import JsonBodyLimit, RequestEnvelope
+from callward_common.http.middleware import BodyLimit, RequestEnvelope
 from callward_common.http.problems import PROBLEM_RESPONSE, install
 
 
@@ -23,7 +23,7 @@ def create_app(
 ) -> FastAPI:
     """Gives the door's application: problem documents, request ids, security headers, `/openapi.json`, no pages.
 
-    JSON bodies past `max_json_bytes` are refused with 413. Other bodies are not read before the route reads them.
+    Bodies past `max_json_bytes` are refused with 413, save those that their route reads as a stream.
     """
     app = FastAPI(
         title=title,
@@ -38,6 +38,6 @@ def create_app(
     for router in routers:
         app.include_router(router)
     install(app)
-    app.add_middleware(JsonBodyLimit, max_bytes=max_json_bytes)
+    app.add_middleware(BodyLimit, max_bytes=max_json_bytes)
     app.add_middleware(RequestEnvelope, component=component, clock=clock)
     return app

@@ -1,6 +1,7 @@
 """What surrounds every request of a door. Pure ASGI: bodies stream through untouched in both directions."""
 
 import logging
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
@@ -88,8 +89,12 @@ def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in known else "OTHER"
 
 
-class JsonBodyLimit:
-    """Refuses JSON bodies past a limit in bytes (413). Bodies of other media types are the route's own concern."""
+class BodyLimit:
+    """Refuses bodies past a limit in bytes (413), save where the route itself reads the body as a stream.
+
+    The framework reads the body of a route that declares one whole into memory, whatever its media type, before the
+    route asks who sends it.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         """`max_bytes` bounds the body as it arrives, whatever Content-Length says."""
@@ -97,17 +102,24 @@ class JsonBodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
-        if scope["type"] != "http" or "json" not in Headers(scope=scope).get("content-type", "").lower():
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        json = "json" in Headers(scope=scope).get("content-type", "").lower()
         received = 0
 
         async def bounded() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
+            if received > self._max_bytes and (json or not _streams(scope)):
                 raise HTTPException(413)
             return message
 
         await self._app(scope, bounded, send)
+
+
+def _streams(scope: Scope) -> bool:
+    # The route is known once the body is asked for. One that cannot be told apart counts as one that declares a body.
+    route: Any = scope.get("route")
+    return hasattr(route, "body_field") and route.body_field is None

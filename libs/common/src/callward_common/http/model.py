@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -61,6 +62,13 @@ def _rfc3339(value: Any) -> Any:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise refusal("The time lies outside the calendar.") from None
+
+
 def _to_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -77,6 +85,11 @@ LongText = Annotated[str, Text(4000)]
 #: An identifier of somebody else's: ASCII letters, digits and ._:-
 Code = Annotated[str, Text(64, pattern=r"^[A-Za-z0-9._:-]+$")]
 #: A moment as RFC 3339 text with its offset; written in UTC with Z.
-Timestamp = Annotated[AwareDatetime, BeforeValidator(_rfc3339), PlainSerializer(_to_text, when_used="json")]
+Timestamp = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc3339),
+    AfterValidator(_in_utc),
+    PlainSerializer(_to_text, when_used="json"),
+]
 #: A count of things or a place among them.
 Count = Annotated[int, Field(strict=True, ge=0)]

@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TypeVar
 
 from callward_access.app.guard import Guard
-from callward_access.app.playback import ListeningRules, MediaStream, Player, Playing, Request
+from callward_access.app.playback import Heard, ListeningRules, MediaStream, Player, Playing, Request
 from callward_access.app.recordings import RecordingsApp
 from callward_access.app.sessions import Sessions
 from callward_access.domain.errors import NotPlayable
@@ -15,6 +16,8 @@ from callward_common.clock import Clock
 from callward_common.ids import new_id
 
 ORIGINAL = "original"
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class ListeningApp:
         self._clock = clock
         self._rules = rules
         self._playing: OrderedDict[str, Playing] = OrderedDict()
+        self._heard: OrderedDict[tuple[str, str, str, str], Heard] = OrderedDict()
 
     async def open(
         self, person: Person, recording_id: str, purpose: str | None
@@ -61,6 +65,7 @@ class ListeningApp:
         recording = await self._finder.find(person, Act.listen, recording_id)
         use = await self._consent.playback(person.tenant_id, recording.summary.call_id)
         answer = await self._guard.demand(person, Act.listen, recording, code, use)
+        self._forget_leases()
         if recording.summary.media.bytes_per_second <= 0:
             error = NotPlayable("the media's pace is not known")
             raise await self._guard.refused(
@@ -107,8 +112,9 @@ class ListeningApp:
         session = await self._sessions.find(person, session_id)
         recording = await self._finder.find(person, Act.listen, session.recording_id)
         answer = self._answer(session, recording, range_header, if_range)
-        playing = self._state(session_id)
-        request = Request(person, session, recording, answer.selected, playing)
+        self._forget_leases()
+        playing = self._remembered(self._playing, session_id, Playing())
+        request = Request(person, session, recording, answer.selected, playing, self._heard_by(session))
         stream = MediaStream(self._player, self._units, request)
         await stream.start()
         return answer, stream
@@ -136,9 +142,20 @@ class ListeningApp:
         selected = select(range_header, if_range, etag, size)
         return MediaAnswer(selected, etag, recording.summary.media.media_type)
 
-    def _state(self, session_id: str) -> Playing:
-        playing = self._playing.setdefault(session_id, Playing(self._clock.monotonic()))
-        self._playing.move_to_end(session_id)
-        while len(self._playing) > self._rules.max_sessions:
-            self._playing.popitem(last=False)
-        return playing
+    def _heard_by(self, session: ListeningSession) -> Heard:
+        whose = (session.tenant_id, session.issuer, session.subject, session.recording_id)
+        return self._remembered(self._heard, whose, Heard(self._clock.monotonic()))
+
+    def _remembered(self, known: OrderedDict[K, V], key: K, fresh: V) -> V:
+        found = known.setdefault(key, fresh)
+        known.move_to_end(key)
+        while len(known) > self._rules.max_sessions:
+            known.popitem(last=False)
+        return found
+
+    def _forget_leases(self) -> None:
+        """Drop the keys whose lease is over: a session that nobody plays any more must not keep one in memory."""
+        now = self._clock.now()
+        for playing in self._playing.values():
+            if playing.lease is not None and playing.lease.expires_at <= now:
+                playing.lease = None

@@ -36,11 +36,21 @@ class ListeningRules:
 
 
 @dataclass
-class Playing:
-    """What this process knows of a session that is being played: how much has left, and the key's lease."""
+class Heard:
+    """How many bytes of one recording a person has been served ahead of the pace, as of `since` (monotonic).
 
-    started: float
-    sent: int = 0
+    A person's for all their sessions: with a pace for each session, many of them would be a download. What was not
+    used of it is gone: nobody saves up for one by waiting.
+    """
+
+    since: float
+    ahead: float = 0.0
+
+
+@dataclass
+class Playing:
+    """What this process knows of a session that is being played: the key's lease, and since when it may be used."""
+
     lease: Lease | None = field(default=None, repr=False)
     authorised_at: datetime | None = None
     closed: bool = False
@@ -55,6 +65,7 @@ class Request:
     recording: Recording
     selected: ByteRange
     playing: Playing
+    heard: Heard
 
 
 class Player:
@@ -86,6 +97,9 @@ class Player:
         """Yield the bytes asked for. What is not what was sealed is put on record and raised: IntegrityFailure."""
         position = request.selected.start
         try:
+            if not request.selected.length:
+                # No sealed recording is empty and no range is: only a manifest that was changed says so.
+                raise IntegrityFailure("the manifest states no media")
             while position < request.selected.stop:
                 begun = position
                 async with aclosing(self._slice(request, position)) as pieces:
@@ -107,16 +121,18 @@ class Player:
         found = self._media.read(tenant, request.recording, rendition, lease, start, stop)
         async with aclosing(found) as pieces:
             async for piece in pieces:
-                await self._keep_pace(pace, request.playing, len(piece))
+                await self._keep_pace(pace, request.heard, len(piece))
                 # A wait, or a client that takes its time, may have outlived the authorisation.
                 renewed = await self._authorised(request)
                 yield piece
                 if renewed is not lease:
                     return
 
-    async def _keep_pace(self, pace: Pace, playing: Playing, count: int) -> None:
-        playing.sent += count
-        wait = pace.wait(playing.sent, self._clock.monotonic() - playing.started)
+    async def _keep_pace(self, pace: Pace, heard: Heard, count: int) -> None:
+        now = self._clock.monotonic()
+        heard.ahead = max(0.0, heard.ahead - pace.played(now - heard.since)) + count
+        heard.since = now
+        wait = pace.wait(heard.ahead, 0)
         if wait > 0:
             await self._sleep(wait)
 

@@ -20,7 +20,11 @@ class Pace:
         """Return how many bytes may have been sent `elapsed` seconds after the session's first byte."""
         return int(self.bytes_per_second * (self.lead.total_seconds() + self.factor * elapsed))
 
-    def wait(self, sent: int, elapsed: float) -> float:
+    def played(self, elapsed: float) -> float:
+        """Return how many bytes `elapsed` seconds let pass, the lead aside."""
+        return self.bytes_per_second * self.factor * elapsed
+
+    def wait(self, sent: float, elapsed: float) -> float:
         """Return the seconds to wait before `sent` bytes in all may have left; 0 when they may now."""
         missing = sent - self.allowance(elapsed)
         return max(0.0, missing / (self.bytes_per_second * self.factor))

@@ -6,6 +6,7 @@ jurisdictions the strictest applies (Kearney v. Salomon Smith Barney, 39 Cal.4th
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import timedelta
 
 from callward_consent.domain.errors import UnknownJurisdiction
 from callward_consent.domain.model import (
@@ -69,14 +70,18 @@ def decide(
     revocations: Sequence[Revocation],
     policy: QueuePolicy,
     use: Use,
+    clocks_differ: timedelta = timedelta(0),
 ) -> Verdict:
-    """Say whether the call may be recorded, or its recording used, on the evidence given. The strictest rule wins."""
+    """Say whether the call may be recorded, or its recording used, on the evidence given. The strictest rule wins.
+
+    `clocks_differ`: how far apart the clocks may be that evidence and revocations were dated by.
+    """
     rows = rows_for(law, call.parties)
     deciding = _strictest(rows)
     rules = tuple(_applied(row, row is deciding) for row in rows)
     if use is Use.record and not policy.recording_on:
         return Verdict(Outcome.recording_off, rules, (), ("recording-off",), ())
-    standing = [item for item in evidence if not _is_revoked(item, revocations)]
+    standing = [item for item in evidence if not _is_revoked(item, revocations, clocks_differ)]
     if not _renewed({revocation.party_id for revocation in revocations}, standing):
         return Verdict(Outcome.revoked, rules, (), ("consent-revoked",), ())
     if deciding.one_party:
@@ -100,11 +105,20 @@ def _applied(row: LawRow, deciding: bool) -> AppliedRule:
     )
 
 
-def _is_revoked(item: Evidence, revocations: Sequence[Revocation]) -> bool:
-    """Say whether the party took it back, afterwards or in the same instant."""
+def _is_revoked(item: Evidence, revocations: Sequence[Revocation], clocks_differ: timedelta) -> bool:
+    """Say whether the party took it back, afterwards or in the same instant.
+
+    Dates closer than clocks may differ do not tell which came first: there, what was taken down last came last.
+    """
     return any(
-        revocation.party_id == item.party_id and revocation.revoked_at >= item.given_at
+        revocation.revoked_at >= item.given_at
+        or (
+            revocation.revoked_at + clocks_differ >= item.given_at
+            # Ids are UUIDv7: they sort in the order in which they were given.
+            and revocation.revocation_id > item.evidence_id
+        )
         for revocation in revocations
+        if revocation.party_id == item.party_id
     )
 
 

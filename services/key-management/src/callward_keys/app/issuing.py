@@ -12,7 +12,7 @@ from callward_common.ids import new_id
 from callward_keys.app.refusals import on_record
 from callward_keys.app.subkeys import commitment_of, subkeys_of
 from callward_keys.domain import policy
-from callward_keys.domain.errors import KeyExists, TenantNotActive
+from callward_keys.domain.errors import KeyExists, KeyExpired, TenantNotActive
 from callward_keys.domain.events import KeyIssued, KeySealed, KeyShredPending
 from callward_keys.domain.model import Bucket, BucketGroup, DataKey, KeyState, Subject, Subkey, Subkeys
 from callward_keys.ports import BucketKeys, Tenants, Unit, Units, Wraps
@@ -71,11 +71,16 @@ class Issuing:
         self._open_for, self._bucket_limit = open_for, bucket_limit
 
     async def issue(self, actor: Actor, wanted: Issue) -> Issued:
-        """Makes the data key of a subject. Raises KeyExists, TenantNotActive; TransitUnavailable leaves nothing."""
+        """Makes the data key of a subject. Raises KeyExists, TenantNotActive; TransitUnavailable leaves nothing.
+
+        First closes a few of the tenant's open keys whose time is over: their uploads are gone, and with them the
+        secret that could have given them up.
+        """
         subject = wanted.subject
         async with on_record(self._units, actor, subject):
             if not await self._tenants.is_active(subject.tenant_id):
                 raise TenantNotActive("The tenant is not known here or not active.")
+            await self._close_expired(actor, subject.tenant_id)
             bucket = await self._take_place(subject, wanted.group)
             async with self._units.begin(subject.tenant_id) as unit:
                 # Held from the transit call to the commit (sealing.md section 2): a destruction, which takes it
@@ -133,6 +138,14 @@ class Issuing:
                 await unit.keys.save(given_up)
                 unit.record(KeyShredPending(actor, key.key_id, subject, reason))
             return key.key_id
+
+    async def _close_expired(self, actor: Actor, tenant_id: str) -> None:
+        async with self._units.begin(tenant_id) as unit:
+            for key in await unit.keys.expired(self._clock.now()):
+                given_up = policy.abandon(key, KeyExpired.type)
+                if given_up is not None:
+                    await unit.keys.save(given_up)
+                    unit.record(KeyShredPending(actor, key.key_id, key.subject, KeyExpired.type))
 
     async def _unwrap(self, key: DataKey) -> bytes:
         data_key = await self._transit.unwrap(key.transit_key, key.subject.context, key.wrap)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
 from callward_keys.domain.checkpoints import SignedCheckpoint
@@ -23,6 +24,10 @@ class DataKeys(Protocol):
 
     async def add(self, key: DataKey) -> bool:
         """Puts a new key on record; False when its subject has one. Durable when the unit commits."""
+        ...
+
+    async def expired(self, now: datetime) -> Sequence[DataKey]:
+        """Returns a few open keys whose time is over, their rows locked; those that others have locked are left out."""
         ...
 
     async def save(self, key: DataKey) -> None:

@@ -1,8 +1,9 @@
 """Units of work over PostgreSQL: data keys, buckets and the events about them, in one transaction."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,9 @@ from callward_keys.domain.events import DomainEvent
 from callward_keys.domain.model import Bucket, BucketGroup, DataKey, KeyState, Subject, SubjectKind
 from callward_keys.ports import Unit
 from callward_keys.store.tables import BUCKETS, DATA_KEYS
+
+#: Open keys whose time is over that one issue closes: more than one, so that they become fewer.
+_EXPIRED_AT_ONCE = 8
 
 
 class DatabaseUnits:
@@ -63,6 +67,20 @@ class DatabaseDataKeys:
         """Returns the key of a subject with its row locked until the unit ends."""
         return await self._one(self._query(kind, subject_id).with_for_update(of=DATA_KEYS))
 
+    async def expired(self, now: datetime) -> Sequence[DataKey]:
+        """Returns a few open keys whose time is over, their rows locked; those that others have locked are left out."""
+        over = (
+            self._columns()
+            .where(
+                DATA_KEYS.c.tenant_id == self._tenant_id,
+                DATA_KEYS.c.state == KeyState.open.value,
+                DATA_KEYS.c.open_until < now,
+            )
+            .limit(_EXPIRED_AT_ONCE)
+            .with_for_update(of=DATA_KEYS, skip_locked=True)
+        )
+        return [self._key(row) for row in (await self._connection.execute(over)).mappings().all()]
+
     async def add(self, key: DataKey) -> bool:
         """Puts a new key on record; False when its subject has one."""
         values = _values(key) | {
@@ -89,21 +107,22 @@ class DatabaseDataKeys:
         await self._connection.execute(sa.update(DATA_KEYS).where(mine).values(_values(key)))
 
     def _query(self, kind: SubjectKind, subject_id: str) -> sa.Select[Any]:
-        columns = [column for column in DATA_KEYS.c if column.name != "tenant_id"]
-        return (
-            sa.select(*columns, BUCKETS.c.transit_key)
-            .join(BUCKETS, BUCKETS.c.bucket_id == DATA_KEYS.c.bucket_id)
-            .where(
-                DATA_KEYS.c.tenant_id == self._tenant_id,
-                DATA_KEYS.c.subject_kind == kind.value,
-                DATA_KEYS.c.subject_id == subject_id,
-            )
+        return self._columns().where(
+            DATA_KEYS.c.tenant_id == self._tenant_id,
+            DATA_KEYS.c.subject_kind == kind.value,
+            DATA_KEYS.c.subject_id == subject_id,
         )
+
+    def _columns(self) -> sa.Select[Any]:
+        columns = [column for column in DATA_KEYS.c if column.name != "tenant_id"]
+        joined = BUCKETS.c.bucket_id == DATA_KEYS.c.bucket_id
+        return sa.select(*columns, BUCKETS.c.transit_key).join(BUCKETS, joined)
 
     async def _one(self, query: sa.Select[Any]) -> DataKey | None:
         row = (await self._connection.execute(query)).mappings().one_or_none()
-        if row is None:
-            return None
+        return None if row is None else self._key(row)
+
+    def _key(self, row: sa.RowMapping) -> DataKey:
         facts = dict(row)
         kind, subject_id = SubjectKind(facts.pop("subject_kind")), facts.pop("subject_id")
         state = KeyState(facts.pop("state"))

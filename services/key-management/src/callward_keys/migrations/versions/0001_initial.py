@@ -57,6 +57,7 @@ _TABLES = (
     )
     """,
     "CREATE INDEX data_keys_by_bucket ON data_keys (bucket_id)",
+    "CREATE INDEX data_keys_open ON data_keys (tenant_id, open_until) WHERE state = 'open'",
     """
     CREATE TABLE signing_keys (
         key_id text CONSTRAINT signing_keys_pk PRIMARY KEY,
