@@ -9,6 +9,9 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+# Before gRPC is loaded: its fork handlers disturb the servers that tests start.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 pytest_plugins = ["tests.support.postgres"]
 
 UNIT = Path(__file__).parent / "unit"

@@ -73,7 +73,11 @@ def _broken_core_rules(module: Module, name: str) -> Iterator[str]:
     elif module.part == "domain" and top not in sys.stdlib_module_names:
         if not any(within(name, mechanism) for mechanism in DOMAIN_MECHANISMS):
             yield "a rule needs the standard library and callward_common.{errors,clock,ids,identity} only"
-    elif module.part in {"app", "ports"} and top not in {*sys.stdlib_module_names, "callward_common", "callward_crypto"}:
+    elif module.part in {"app", "ports"} and top not in {
+        *sys.stdlib_module_names,
+        "callward_common",
+        "callward_crypto",
+    }:
         yield "use cases and ports know no framework, no driver and no wire format"
 
 

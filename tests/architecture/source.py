@@ -17,7 +17,12 @@ SERVICES = {
     "callward_audit": "audit",
     "callward_retention": "retention",
 }
-LIBRARIES = {"callward_common": "common", "callward_crypto": "crypto", "callward_embedded": "embedded", "callward_cli": "cli"}
+LIBRARIES = {
+    "callward_common": "common",
+    "callward_crypto": "crypto",
+    "callward_embedded": "embedded",
+    "callward_cli": "cli",
+}
 PACKAGES = {
     **{name: ROOT / "libs" / folder / "src" / name for name, folder in LIBRARIES.items()},
     **{name: ROOT / "services" / folder / "src" / name for name, folder in SERVICES.items()},

@@ -118,6 +118,14 @@ async def test_without_consent(outcome: str) -> None:
     assert raised.extra == {"outcome": outcome}
 
 
+async def test_without_the_role_nobody_learns_what_the_patient_decided() -> None:
+    scene, recording = prepared()
+    scene.consent.outcome = "revoked"
+    agent = person(roles=("agent",))
+    raised = await refusal(listen(scene, agent, recording.summary.recording_id, "HOPERAT"), PolicyForbids)
+    assert "outcome" not in raised.extra
+
+
 async def test_in_quarantine() -> None:
     scene, recording = prepared(state="quarantined")
     recording_id = recording.summary.recording_id

@@ -287,11 +287,14 @@ async def test_retention_counts_from_the_end_of_the_call_where_it_is_known() -> 
     scene = Scene()
     call_id = await scene.open_call()
     started = scene.rows.calls[call_id].started_at
+    scene.clock.advance(timedelta(minutes=1))
+    talking = scene.clock.now()
     await scene.send(call_id, key="a")
+    scene.clock.advance(timedelta(minutes=1))
     ended = scene.clock.now()
     await scene.calls.end(scene.request("calls.end"), call_id, ended)
     await scene.send(call_id, key="b")
-    assert scene.planner.asked == [started, started, ended]
+    assert scene.planner.asked == [started, talking, ended]
 
 
 async def test_memory_is_bounded_whatever_the_size() -> None:

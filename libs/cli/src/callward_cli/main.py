@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,8 +11,6 @@ import typer
 from rich.console import Console
 
 from callward_cli.exits import CommandError, Exit
-from callward_common.runtime.host import HostFailed
-from callward_common.settings import SettingsError
 
 HELP = """Callward: the open vault for recorded phone calls that hold health information.
 
@@ -102,6 +101,8 @@ def verify(
 
 def main() -> NoReturn:
     """Run the command. Errors end it in one line on standard error; `--debug` shows where they came from."""
+    # Before gRPC is loaded: its fork handlers disturb the programs that the platform starts, and say so on stderr.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         app()
     except Exception as error:
@@ -117,6 +118,9 @@ def main() -> NoReturn:
 
 def _explain(error: Exception) -> tuple[str, Exit]:
     """Say an error in one line. Of a fault of ours only the class is shown: its text may hold anything."""
+    from callward_common.runtime.host import HostFailed  # most commands need no platform
+    from callward_common.settings import SettingsError
+
     match error:
         case CommandError():
             return error.message, error.code

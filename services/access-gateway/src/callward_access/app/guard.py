@@ -11,6 +11,7 @@ from callward_common.errors import CallwardError
 from callward_common.identity import ANONYMOUS
 
 NOT_ASKED = "not-asked"
+PERMIT = "permit"
 
 
 class Guard:
@@ -48,21 +49,18 @@ class Guard:
     ) -> PolicyAnswer:
         """Demand the right to an act on a recording. Raises ConsentForbids or PolicyForbids."""
         recording_id = recording.summary.recording_id
-        target = PolicyObject(
-            "Recording",
-            recording_id,
-            {
-                "tenant": person.tenant_id,
-                "queue": recording.summary.queue,
-                "state": recording.summary.state,
-                "consent": NOT_ASKED if use is None else use.outcome,
-            },
-        )
+        target = _target(person, recording, NOT_ASKED if use is None else use.outcome)
         answer = self._policies.decide(person, act, target, purpose)
         if answer.allowed:
             return answer
         error = _forbidden(answer)
-        if use is not None and not use.permitted:
+        # Whoever has no right anyway does not learn what the patient decided.
+        consented = _target(person, recording, PERMIT)
+        if (
+            use is not None
+            and not use.permitted
+            and self._policies.decide(person, act, consented, purpose).allowed
+        ):
             error = ConsentForbids(
                 "the consent on record does not permit using the recording", extra={"outcome": use.outcome}
             )
@@ -99,6 +97,16 @@ class Guard:
             async with self._units.begin("") as unit:
                 unit.record(Denied(ANONYMOUS, action, error.type))
         return error
+
+
+def _target(person: Person, recording: Recording, consent: str) -> PolicyObject:
+    attributes = {
+        "tenant": person.tenant_id,
+        "queue": recording.summary.queue,
+        "state": recording.summary.state,
+        "consent": consent,
+    }
+    return PolicyObject("Recording", recording.summary.recording_id, attributes)
 
 
 def _forbidden(answer: PolicyAnswer) -> CallwardError:

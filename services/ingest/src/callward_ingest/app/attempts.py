@@ -54,7 +54,8 @@ class Attempts:
         decision = await self._consent.may_record(upload.tenant, call.call_id)
         if not decision.permitted:
             await self._refuse(progress, decision)
-        plan = await self._planner.plan(upload.tenant, call.call_id, call.clock_start, call.age_group)
+        clock_start = call.clock_start(self._clock.now())
+        plan = await self._planner.plan(upload.tenant, call.call_id, clock_start, call.age_group)
         # Random, so that a key in the store says nothing about tenant, person or time; new with every attempt,
         # so that an abandoned attempt's object can never stand in for the real one.
         name = secrets.token_hex(16)

@@ -119,7 +119,6 @@ class Call:
     document: SealedDocument
     ended_at: datetime | None = None
 
-    @property
-    def clock_start(self) -> datetime:
-        """When retention starts to count: the end of the call, or its start while it has not ended."""
-        return self.ended_at or self.started_at
+    def clock_start(self, now: datetime) -> datetime:
+        """When retention starts to count: the end of the call, or `now` while it has not ended: never too early."""
+        return self.ended_at or now

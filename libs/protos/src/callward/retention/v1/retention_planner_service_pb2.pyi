@@ -62,7 +62,7 @@ class PlanRequest(_message.Message):
     """Whether the patient is of age."""
     @_builtins.property
     def clock_start(self) -> _timestamp_pb2.Timestamp:
-        """When the call ended, or started where it has not ended: the clock's start until a later event is supplied."""
+        """When the call ended, or now where it has not ended: the clock's start until a later event is supplied."""
 
     def __init__(
         self,
