@@ -19,7 +19,7 @@ PYTEST_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.callward-setup
 # The tiers whose tests share nothing but their own worker's fixtures.
-PARALLEL_TIERS := unit contract integration
+PARALLEL_TIERS := unit contract integration e2e
 
 .PHONY: help
 help: ## List what there is to do (default)

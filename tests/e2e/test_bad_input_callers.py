@@ -87,6 +87,10 @@ def test_ids_that_are_none_are_refused(callward: Callward, things: Things, door:
                     assert len(odd) < 9 or odd not in answer.text
 
 
+#: One operation of a door is tried with every bad token; the others show that the same check stands before them.
+ON_EVERY_OPERATION = ("absent", "changed signature", "expired", "another audience")
+
+
 def bad_tokens(
     callward: Callward, platform: RunningPlatform, endpoint: Endpoint
 ) -> Mapping[str, tuple[str | None, str]]:
@@ -144,16 +148,20 @@ def _flipped(text: str) -> str:
 def test_tokens_that_do_not_count(
     callward: Callward, platform: RunningPlatform, things: Things, door: Door
 ) -> None:
+    every_token = True
     for operation, endpoint in operations(callward, door):
         if endpoint.public:
             continue
-        for name, (token, expected) in bad_tokens(callward, platform, endpoint).items():
+        tokens = bad_tokens(callward, platform, endpoint)
+        for name in tokens if every_token else ON_EVERY_OPERATION:
+            token, expected = tokens[name]
             answer = endpoint.send(base(callward, door).having(token), operation, things.names)
             assert answer.status_code == 401, (operation.named, name, answer.text)
             assert answer.headers["www-authenticate"].startswith("Bearer")
             if operation.method != "head":
                 assert problem(answer) == expected, (operation.named, name)
                 assert token is None or len(token) < 4 or token not in answer.text
+        every_token = False
 
 
 def test_the_right_forgery_passes(callward: Callward, platform: RunningPlatform) -> None:

@@ -33,7 +33,7 @@ def plays(callward: Callward, recording_id: str, audio: bytes) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_killed_while_idle_and_during_an_upload(data_dir: Path) -> None:
+def test_killed_while_idle_and_during_an_upload_then_ended(data_dir: Path) -> None:
     audio, key = wav(3), secrets.token_hex(8)
     with dev(data_dir) as first:
         callward = first.wait_ready()
@@ -64,23 +64,14 @@ def test_killed_while_idle_and_during_an_upload(data_dir: Path) -> None:
             lambda: any(again.json()["recordingId"].encode() in line for line in pull(callward.siem())[0]),
             "the record of it",
         )
-        assert third.end(signal.SIGTERM) == 0
-    assert "Traceback" not in third.output + third.errors
-
-
-@pytest.mark.timeout(120)
-def test_it_ends_cleanly_and_says_what_is_kept_where(data_dir: Path) -> None:
-    with dev(data_dir) as process:
-        callward = process.wait_ready()
-        assert callward.person().get("/v1/recordings").status_code == 200
         for folder in ("postgres", "objects", "wraps", "keys", "issuer"):
-            assert str(data_dir / folder) in process.output
-        assert "Never for real calls" in process.output
-        children = psutil.Process(process.process.pid).children(recursive=True)
+            assert str(data_dir / folder) in third.output, "it says what is kept where"
+        assert "Never for real calls" in third.output
+        children = psutil.Process(third.process.pid).children(recursive=True)
         assert children, "PostgreSQL is a child"
-        assert process.end(signal.SIGTERM) == 0
+        assert third.end(signal.SIGTERM) == 0
         assert not [child for child in children if child.is_running()]
-    assert process.errors == ""
+    assert "Traceback" not in third.output + third.errors
 
 
 @pytest.mark.timeout(120)

@@ -13,14 +13,11 @@ import yaml
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
-from callward.access.v1.tenant_register_service_pb2 import PutTenantRequest
-from callward.access.v1.tenant_register_service_pb2_grpc import TenantRegisterStub
 from callward_common.telemetry import names
-from callward_embedded.demo import DEMO_TENANTS, tenant_message
 from tests.support.audio import wav
 from tests.support.doors import Callward, saw
 from tests.support.journeys import REVOCATION, answered, ask_to_listen, media, open_call, pull, record, upload
-from tests.support.platform import RunningPlatform
+from tests.support.platform import TEST_CALLER, RunningPlatform
 from tests.support.telemetry import Telemetry
 from tests.support.waiting import eventually
 
@@ -33,45 +30,37 @@ NOT_SERVED = frozenset({"caller-not-allowed", "unauthenticated", "unavailable", 
 HEALTH = "grpc.health.v1.Health"
 
 Edge = tuple[str, str, str]
-#: Listed for what comes later — search by number, the gateway's own key set — and used by nothing yet. An edge that
-#: begins to be used, or is no longer listed, has to go from here.
-NOT_YET_USED: frozenset[Edge] = frozenset(
-    {
-        ("access-gateway", "key-management", "callward.keys.v1.Pseudonymiser"),
-        ("access-gateway", "key-management", "callward.keys.v1.SigningKeyDirectory"),
-    }
-)
 
 
 def attribute(span: ReadableSpan, name: str) -> str:
     return str((span.attributes or {}).get(name, ""))
 
 
+def by_tests(telemetry: Telemetry) -> set[int]:
+    """Ids of the client spans of tests, which call with certificates of every component."""
+    return {
+        span.context.span_id
+        for span in telemetry.spans
+        if span.context is not None and attribute(span, names.CALLER).startswith(TEST_CALLER)
+    }
+
+
 def edges(telemetry: Telemetry) -> set[Edge]:
-    """(caller, callee, service) of every call that was served, as its server saw it."""
+    """(caller, callee, service) of every call of a component that was served, as its server saw it."""
+    others = by_tests(telemetry)
     return {
         (attribute(span, names.CALLER), attribute(span, names.CALLEE), attribute(span, names.RPC_SERVICE))
         for span in telemetry.spans
         if span.kind is SpanKind.SERVER
         and attribute(span, names.RPC_SERVICE) not in ("", HEALTH)
         and attribute(span, names.ERROR_TYPE) not in NOT_SERVED
+        and (span.parent is None or span.parent.span_id not in others)
     }
 
 
 @pytest.fixture(scope="module")
-def journey(callward: Callward, platform: RunningPlatform) -> None:
-    """Everything that a caller can do, once; each service is given a reason to speak."""
-
-    async def register() -> None:
-        channels = platform.channels("operator")
-        try:
-            message = tenant_message(DEMO_TENANTS[0], platform.inner.issuers_url)
-            stub = TenantRegisterStub(channels.channel("access-gateway"))
-            await stub.PutTenant(PutTenantRequest(tenant=message), timeout=10)
-        finally:
-            await channels.close()
-
-    platform.run(register())
+def journey(callward: Callward) -> None:
+    """Everything that a caller can do, once; each service is given a reason to speak. The operator has spoken."""
     cursor = pull(callward.siem())[1]
     sender, person, siem = callward.call_platform(), callward.person(), callward.siem()
     recorded = record(callward, audio=wav(1))
@@ -96,18 +85,16 @@ def journey(callward: Callward, platform: RunningPlatform) -> None:
 def test_calls_are_exactly_those_of_the_topology(telemetry: Telemetry, journey: None) -> None:
     listed = {(caller, rpc["of"], rpc["service"]) for rpc in TOPOLOGY["rpc"] for caller in rpc["callers"]}
 
-    assert listed >= NOT_YET_USED
-
     def missing() -> set[Edge]:
-        return listed - NOT_YET_USED - edges(telemetry)
+        return listed - edges(telemetry)
 
     # Watermarks are asked for in the background, about once a second.
     eventually(lambda: not missing(), f"calls that the topology lists; missing are {sorted(missing())}")
-    assert edges(telemetry) == listed - NOT_YET_USED
+    assert edges(telemetry) == listed
 
 
 def test_clients_and_servers_saw_the_same(telemetry: Telemetry, journey: None) -> None:
-    servers = {edge for edge in edges(telemetry) if edge[0] != "operator"}
+    servers = edges(telemetry)
     clients = {
         (attribute(span, names.CALLER), attribute(span, names.CALLEE), attribute(span, names.RPC_SERVICE))
         for span in telemetry.spans
