@@ -22,7 +22,9 @@ class IngestSettings(ServiceSettings):
         description="The audiences of tokens for this door.",
     )
     max_body_bytes: int = Field(default=2 * 1024**3, gt=0, description="The largest recording.")
-    max_json_bytes: int = Field(default=64 * 1024, ge=1024, le=1024**2, description="The largest body other than a recording.")
+    max_json_bytes: int = Field(
+        default=64 * 1024, ge=1024, le=1024**2, description="The largest body other than a recording."
+    )
     max_parties: int = Field(default=32, ge=2, le=32, description="The most parties of a call.")
     max_notes_characters: int = Field(default=4000, ge=1, le=4000, description="The longest notes of a call.")
     max_parallel_uploads: int = Field(default=256, ge=1, description="Uploads under way in one process.")

@@ -1,7 +1,6 @@
 """Runs the demo on a platform of its own, in a temporary folder that is gone afterwards."""
 
 import json
-import logging
 import os
 import tempfile
 import time
@@ -18,6 +17,7 @@ from callward_cli.demo.doors import Client, Doors, machine_token, person_token
 from callward_cli.demo.steps import Steps
 from callward_cli.demo.story import Story
 from callward_cli.exits import CommandError, Exit
+from callward_common.telemetry.logging import configure_logging
 from callward_embedded.accounts import Credentials, one_time_code
 from callward_embedded.config import EmbeddedConfig
 from callward_embedded.errors import EmbeddedError
@@ -115,7 +115,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 def _quiet_unless_asked() -> None:
     """The demo shows its own lines; the services' logs would bury them. Errors still come out."""
-    logging.basicConfig(level=logging.ERROR)
+    configure_logging("ERROR")
 
 
 def _write(path: Path, steps: Steps, ready: float, seconds: float) -> None:
