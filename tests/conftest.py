@@ -19,7 +19,7 @@ UNIT = Path(__file__).parent / "unit"
 
 # A deadline per example would measure the machine, not the rule. CALLWARD_EXAMPLES searches longer.
 settings.register_profile(
-    "callward", deadline=None, print_blob=True, max_examples=int(os.environ.get("CALLWARD_EXAMPLES", "40"))
+    "callward", deadline=None, print_blob=True, max_examples=int(os.environ.get("CALLWARD_EXAMPLES", "25"))
 )
 settings.load_profile("callward")
 

@@ -191,7 +191,7 @@ def _altered(proof: list[bytes], data: st.DataObject) -> list[bytes]:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_wrong_inclusion_proofs_fail(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, MOST))
     index = data.draw(st.integers(0, size - 1))
@@ -208,7 +208,7 @@ def test_wrong_inclusion_proofs_fail(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_wrong_consistency_proofs_fail(data: st.DataObject) -> None:
     new = data.draw(st.integers(1, MOST))
     old = data.draw(st.integers(1, new))
