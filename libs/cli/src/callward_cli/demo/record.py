@@ -10,6 +10,7 @@ from callward_cli.demo.steps import Outcome, Steps, demand
 from callward_cli.demo.story import Story
 from callward_cli.verify.audit import CONSISTENCY_FORMAT, verify_consistency_proof, verify_event_proof
 from callward_cli.verify.receipt import verify_receipt
+from callward_crypto.checkpoint import parse_checkpoint
 
 #: What has to be on record at the end, by the last part of the event's type.
 EXPECTED = frozenset(
@@ -97,7 +98,7 @@ async def consistency(story: Story) -> Outcome:
     )["hashes"]
     document = {
         "format": CONSISTENCY_FORMAT,
-        "origin": old.split("\n", 1)[0],
+        "origin": parse_checkpoint(old).origin,
         "old": old,
         "new": new,
         "consistencyProof": hashes,
@@ -142,7 +143,7 @@ async def _text(story: Story, url: str) -> str | None:
 
 
 def _size(note: str) -> int:
-    return int(note.split("\n")[1])
+    return parse_checkpoint(note).size
 
 
 def _changed(proof: Mapping[str, Any]) -> Mapping[str, Any]:
