@@ -118,13 +118,6 @@ class EmbeddedPostgres:
                 await databases.close_schema(connection, run)
         return DatabaseUrls(owner_url=self._url(owner, name), run_url=self._url(run, name), run_role=run)
 
-    async def drop(self, name: str) -> None:
-        """Drops a database and ends the connections to it; a missing one is fine."""
-        async with self._admin("postgres") as connection:
-            await connection.exec_driver_sql(
-                f"DROP DATABASE IF EXISTS {databases.checked(name)} WITH (FORCE)"
-            )
-
     async def _bring_up(self, cluster: Cluster, postmaster: Postmaster) -> None:
         for attempt in range(_ATTEMPTS):
             self.port = self._fixed_port or free_port()

@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     PlainSerializer,
     StringConstraints,
     field_validator,
@@ -91,5 +90,3 @@ Timestamp = Annotated[
     AfterValidator(_in_utc),
     PlainSerializer(_to_text, when_used="json"),
 ]
-#: A count of things or a place among them.
-Count = Annotated[int, Field(strict=True, ge=0)]
