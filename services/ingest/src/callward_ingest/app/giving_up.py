@@ -49,7 +49,7 @@ class GivingUp:
             for found in [version async for version in self._objects.versions(object_key)]:
                 await self._objects.delete(found.key, found.version_id)
         except Exception:
-            # What remains is ciphertext under a key that is marked for destruction.
+            # What remains is ciphertext: its key is given up next, or by key-management once its time is over.
             _log.exception("objects of an abandoned attempt not deleted")
 
     async def _mark(self, progress: Progress, reason: str) -> RecordingState | None:
