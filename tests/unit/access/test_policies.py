@@ -10,6 +10,7 @@ from callward_access.domain.errors import PurposeRequired, UnknownPurpose
 from callward_access.domain.model import Act, PolicyAnswer
 from callward_access.domain.purposes import PURPOSES, demand_purpose
 from callward_access.ports import PolicyObject
+from callward_keys.domain import purposes as key_management
 from tests.unit.access.scene import person
 from tests.unit.access.sealing import TENANT
 
@@ -159,3 +160,8 @@ def test_a_code_of_the_value_set_is_a_purpose(code: str) -> None:
 def test_anything_else_is_none(code: str | None, error: type[Exception]) -> None:
     with pytest.raises(error):
         demand_purpose(code)
+
+
+def test_key_management_takes_the_same_purposes() -> None:
+    # Services never import each other: each has its own list, and a grant that opens no key would help nobody.
+    assert PURPOSES == key_management.PURPOSES
