@@ -128,4 +128,7 @@ def _explain(error: Exception) -> tuple[str, Exit]:
             return "; ".join(error.problems), Exit.usage
         case HostFailed():
             return f"the platform broke down: {error}", Exit.platform
+        case OSError(errno=int(number)):
+            message = f"the system refused: {os.strerror(number)}; --debug shows where"
+            return message, Exit.platform
     return f"an unexpected {type(error).__name__}; --debug shows where it came from", Exit.platform

@@ -1,9 +1,7 @@
 """What the embedded platform is told, and where it refuses to run."""
 
 import ipaddress
-import json
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,9 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from callward_embedded.errors import EnvironmentRefused
-from callward_embedded.files import write_durably
 from callward_embedded.places import default_data_root
-from callward_embedded.postmaster import free_port
 
 #: Where a deployment says what it is.
 ENVIRONMENT_VARIABLE: Final = "CALLWARD_ENV"
@@ -62,32 +58,6 @@ class EmbeddedConfig:
         named = environment.get(DATA_VARIABLE)
         folder = data_dir or (Path(named) if named else default_data_root(environment))
         return cls(data_dir=folder, environment=environment)
-
-
-def choose_ports(config: EmbeddedConfig, file: Path) -> Mapping[str, int]:
-    """Returns a port for each of PORTS: fixed, else that of the last start where it is free, else a free one.
-
-    The issuer's address is in every token: with another port they would not survive a restart.
-    """
-    known = json.loads(file.read_bytes()) if file.exists() else {}
-    chosen = {name: config.ports.get(name) or _kept_or_free(config.host, known.get(name)) for name in PORTS}
-    if chosen != known:
-        write_durably(file, json.dumps(chosen).encode())
-    return chosen
-
-
-def _kept_or_free(host: str, port: int | None) -> int:
-    if port is not None:
-        try:
-            socket.create_server((host, port), family=_family(host)).close()
-            return port
-        except OSError:
-            return free_port()
-    return free_port()
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,6 +1,7 @@
 """Callward in one process: PostgreSQL, event log, objects, keys, certificates, an issuer, and the six services."""
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from callward_common.jwks import HttpJwksSource
 from callward_common.runtime.host import Host
 from callward_common.runtime.running import Addresses, Hosted
 from callward_common.runtime.service import Service
+from callward_common.runtime.web import address_of
 from callward_embedded.accounts import Credentials
 from callward_embedded.authority import CertificateAuthority
-from callward_embedded.config import EmbeddedConfig, choose_ports
+from callward_embedded.config import EmbeddedConfig
 from callward_embedded.demo import DEMO_TENANTS
 from callward_embedded.errors import StartFailed
 from callward_embedded.event_log import PostgresEventLog
@@ -32,6 +34,7 @@ from callward_embedded.key_ring import LocalTransit
 from callward_embedded.lock import FolderLock
 from callward_embedded.passwords import PasswordFile
 from callward_embedded.places import database_account, open_folder
+from callward_embedded.ports import hold_ports
 from callward_embedded.postgres import EmbeddedPostgres
 from callward_embedded.provision import provision
 from callward_embedded.services import COMPONENTS, Adapters, build_services
@@ -122,12 +125,14 @@ class Platform:
         lock = FolderLock(root)
         lock.acquire()
         self._stack.callback(lock.release)
-        ports = choose_ports(self.config, root / "ports.json")
+        ports = hold_ports(self.config, root / "ports.json")
+        for held in ports.values():
+            self._stack.callback(held.close)
         self._stack.push_async_callback(self.postgres.stop)
         await self.postgres.start()
         bus = await self._event_log()
         await self._open_databases()
-        self.issuers_url = f"http://{_bracketed(self.config.host)}:{ports['issuer']}/issuers"
+        self.issuers_url = f"http://{address_of(ports['issuer'])}/issuers"
         self._tokens = TokenService(
             self.issuers_url,
             root / "issuer",
@@ -181,7 +186,7 @@ class Platform:
         await store.start()
         return store
 
-    async def _serve(self, services: Mapping[str, Service], ports: Mapping[str, int]) -> None:
+    async def _serve(self, services: Mapping[str, Service], ports: Mapping[str, socket.socket]) -> None:
         host = _bracketed(self.config.host)
         watch = _Watch(self.postgres)
         own = Service(name=EMBEDDED, http=issuer_app(self._started_tokens()), background=[watch])
@@ -190,9 +195,7 @@ class Platform:
                 service,
                 self.authority.issue(service.name),
                 grpc_address=f"{host}:0",
-                http_address=None
-                if service.http is None
-                else f"{host}:{ports.get(service.name, ports['issuer'])}",
+                http_address=None if service.http is None else ports.get(service.name, ports["issuer"]),
                 management_address=f"{host}:0",
             )
             for service in (own, *services.values())

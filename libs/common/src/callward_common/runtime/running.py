@@ -1,6 +1,7 @@
 """One hosted service while it runs: its servers, its readiness, and the steps that the host puts in order."""
 
 import asyncio
+import socket
 from dataclasses import dataclass
 
 import grpc
@@ -10,19 +11,22 @@ from callward_common.grpc.server import create_server
 from callward_common.grpc.tls import TlsIdentity
 from callward_common.http.health import LoopWatchdog, health_app
 from callward_common.runtime.service import ReadyCheck, Service
-from callward_common.runtime.web import WebServer, demand_loopback, split_address
+from callward_common.runtime.web import WebServer, address_of, demand_loopback, split_address
 
 _CHECK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Hosted:
-    """A service with its certificate and its addresses ("host:port", port 0 takes a free one; None: not served)."""
+    """A service with its certificate and its addresses ("host:port", port 0 takes a free one; None: not served).
+
+    The door may also be a listening socket, for a port that was settled before the service could be built.
+    """
 
     service: Service
     tls: TlsIdentity
     grpc_address: str = "127.0.0.1:0"
-    http_address: str | None = None
+    http_address: str | socket.socket | None = None
     management_address: str | None = None
 
     def __post_init__(self) -> None:
@@ -31,7 +35,7 @@ class Hosted:
             raise ValueError(f"{self.service.name}: the certificate is of {self.tls.component}")
         for address in (self.http_address, self.management_address):
             if address is not None:
-                demand_loopback(address)
+                demand_loopback(address if isinstance(address, str) else address_of(address))
         if (self.http_address is None) != (self.service.http is None):
             raise ValueError(f"{self.service.name}: an HTTP application and an HTTP address belong together")
 

@@ -66,17 +66,32 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
 
+def listen(address: str) -> socket.socket:
+    """Returns a socket that listens there; port 0 takes a free one. Whoever holds it holds the port."""
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def address_of(listening: socket.socket) -> str:
+    """Returns where a socket listens, as "host:port" or "[v6]:port"."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class WebServer(uvicorn.Server):
     """An HTTP server on a socket of its own. `start()` returns when it accepts; `stop()` when it has drained."""
 
-    def __init__(self, app: ASGIApp, address: str, *, grace: float, max_connections: int = 2000) -> None:
-        """Binds the socket at once; port 0 takes a free one. `grace`: seconds for requests in flight to finish."""
-        demand_loopback(address)
-        host, port = split_address(address)
-        self._socket = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
-        )
-        self.address = _text(self._socket)
+    def __init__(
+        self, app: ASGIApp, place: str | socket.socket, *, grace: float, max_connections: int = 2000
+    ) -> None:
+        """`place`: an address, which is bound at once, or a listening socket, which the server then owns.
+
+        `grace`: seconds for requests in flight to finish.
+        """
+        demand_loopback(place if isinstance(place, str) else address_of(place))
+        self._socket = listen(place) if isinstance(place, str) else place
+        self.address = address_of(self._socket)
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         super().__init__(
@@ -121,8 +136,3 @@ class WebServer(uvicorn.Server):
         if self._task is not None:
             await asyncio.wait({self._task})
         self._socket.close()
-
-
-def _text(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
