@@ -11,6 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from callward_common.http.interim import interim_extension
+
 #: Seconds an idle connection is kept, and bytes of a header block at most.
 KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES = 5, 32 * 1024
 
@@ -51,9 +53,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("The headers are too large.")
 
     def on_headers_complete(self) -> None:
-        """The head is complete."""
+        """The head is complete: the request is handled from here on, and may be answered in between."""
         self._told = True
+        before = self.cycle
         super().on_headers_complete()
+        cycle = self.cycle
+        if cycle is not before:
+
+            def current() -> bool:
+                return self.cycle is cycle and not cycle.response_started
+
+            cycle.scope["extensions"] = interim_extension(self.transport, current)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body has come."""

@@ -1,65 +1,66 @@
-"""One body as it comes in: bounded, fingerprinted and checked against the digests that its sender stated."""
+"""One request's body as it comes in: bounded, fingerprinted, and checked against the digest that its sender stated."""
 
 import hashlib
 import hmac
 from collections.abc import AsyncGenerator, AsyncIterable
-from dataclasses import dataclass
 
 from callward_ingest.domain.errors import BodyTooLarge, DigestMismatch
 
-
-@dataclass(frozen=True, slots=True)
-class StatedDigests:
-    """The SHA-256 digests (32 bytes each) that the sender stated, None where it stated none (RFC 9530)."""
-
-    content: bytes | None = None
-    representation: bytes | None = None
+CONTENT_DIGEST, REPR_DIGEST = "Content-Digest", "Repr-Digest"
 
 
 class Intake:
     """Reads a body once, chunk by chunk. Nothing of it is kept but its size, fingerprint and digest."""
 
     def __init__(
-        self, body: AsyncIterable[bytes], *, limit: int, fingerprint: hmac.HMAC, stated: StatedDigests
+        self,
+        body: AsyncIterable[bytes],
+        *,
+        limit: int,
+        before: int = 0,
+        fingerprint: hmac.HMAC | None = None,
+        content_digest: bytes | None = None,
     ) -> None:
-        """`limit` in bytes: one byte more raises BodyTooLarge. A digest is computed only when one was stated."""
-        self._body = body
-        self._limit = limit
-        self._fingerprint = fingerprint
-        self._stated = stated
-        wanted = stated.content is not None or stated.representation is not None
-        self._digest = hashlib.sha256() if wanted else None
+        """`limit` in bytes, those that came `before` included: one byte more raises BodyTooLarge.
+
+        A digest is computed only when one was stated.
+        """
+        self._body, self._limit, self._before, self._fingerprint = body, limit, before, fingerprint
+        self._stated = content_digest
+        self._digest = None if content_digest is None else hashlib.sha256()
         self.size = 0
 
+    @property
+    def verifies(self) -> bool:
+        """True where nothing may be acknowledged before the end, since only then its digest is known."""
+        return self._stated is not None
+
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yields the body's chunks; after the last one raises DigestMismatch unless the stated digests fit."""
+        """Yields the body's chunks; after the last one raises DigestMismatch unless the stated digest fits."""
         async for chunk in self._body:
             self.size += len(chunk)
-            if self.size > self._limit:
+            if self._before + self.size > self._limit:
                 raise body_too_large(self._limit)
-            self._fingerprint.update(chunk)
+            if self._fingerprint is not None:
+                self._fingerprint.update(chunk)
             if self._digest is not None:
                 self._digest.update(chunk)
             yield chunk
-        self._compare()
+        if self._digest is not None and self._stated is not None:
+            demand_digest(CONTENT_DIGEST, self._stated, self._digest.digest())
 
     @property
-    def fingerprint(self) -> bytes:
-        """The fingerprint (32 bytes) of what was read so far."""
-        return self._fingerprint.digest()
+    def fingerprint(self) -> bytes | None:
+        """The fingerprint (32 bytes) of what was read so far, where one is made."""
+        return None if self._fingerprint is None else self._fingerprint.digest()
 
-    def _compare(self) -> None:
-        if self._digest is None:
-            return
-        found = self._digest.digest()
-        for header, stated in (
-            ("Content-Digest", self._stated.content),
-            ("Repr-Digest", self._stated.representation),
-        ):
-            if stated is not None and not hmac.compare_digest(stated, found):
-                raise DigestMismatch(
-                    f"The body does not have the digest stated in {header}.", extra={"header": header}
-                )
+
+def demand_digest(header: str, stated: bytes, found: bytes) -> None:
+    """Raises DigestMismatch unless what was stated in `header` was found."""
+    if not hmac.compare_digest(stated, found):
+        raise DigestMismatch(
+            f"The body does not have the digest stated in {header}.", extra={"header": header}
+        )
 
 
 def body_too_large(limit: int) -> BodyTooLarge:

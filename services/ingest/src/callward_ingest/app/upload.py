@@ -1,63 +1,45 @@
-"""What one upload is: the request, what was opened for it, and what of it was stored."""
+"""What one upload is asked for with, and what is open for it while bytes come in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from callward_common.errors import CallwardError, Category, JsonValue
 from callward_common.identity import Actor
 from callward_ingest.app.answers import base64url
-from callward_ingest.app.intake import StatedDigests
-from callward_ingest.domain.calls import Call
-from callward_ingest.domain.decisions import Plan
-from callward_ingest.domain.errors import UploadFailed
+from callward_ingest.domain.errors import UploadFailed, UploadNotSealed
 from callward_ingest.domain.fingerprints import FingerprintKey
-from callward_ingest.domain.keys import DataKey, Subject
-from callward_ingest.domain.media import MediaFacts
-from callward_ingest.domain.recordings import Attempt, Part
+from callward_ingest.domain.keys import DataKey
+from callward_ingest.domain.uploads import StatedDigests, Upload
 
 OPERATION = "recordings.create"
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """One request to take a recording in. `key` is the Idempotency-Key."""
+class NewUpload:
+    """A request to take a recording in. `key`: the Idempotency-Key; `length`: bytes in all, where stated.
+
+    `leg` and `started_at`: the leg that was recorded, and when its own clock began.
+    """
 
     tenant: str
     actor: Actor
     call_id: str
-    key: str
-    stated: StatedDigests
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far an attempt has come: what has to be undone when it fails."""
-
-    upload: Upload
-    recording_id: str
-    attempt: Attempt | None = None
-    subject: Subject | None = None
+    media_type: str
+    stated: StatedDigests = field(default_factory=StatedDigests)
+    key: str | None = None
+    length: int | None = None
+    resumable: bool = False
+    leg: str | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """An attempt that may take its first byte: permitted, planned, with a key."""
+class OpenUpload:
+    """An upload that may take bytes: permitted, planned, with its key."""
 
     upload: Upload
-    call: Call
-    attempt: Attempt
-    plan: Plan
-    subject: Subject
     data_key: DataKey
     fingerprint_key: FingerprintKey
-
-
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """A body that was taken whole: the part it became, what was measured, and its fingerprint."""
-
-    part: Part
-    facts: MediaFacts
-    fingerprint: bytes
 
 
 def with_nonce(body: dict[str, JsonValue], key: FingerprintKey) -> dict[str, JsonValue]:
@@ -70,9 +52,23 @@ def with_nonce(body: dict[str, JsonValue], key: FingerprintKey) -> dict[str, Jso
 
 def retryable(error: CallwardError, retry_after: float) -> CallwardError:
     """Gives the error to answer with: a neighbour that is away becomes 503 with Retry-After, others stay."""
-    if error.category in (Category.unavailable, Category.deadline) and not isinstance(error, UploadFailed):
+    away = error.category in (Category.unavailable, Category.deadline)
+    if away and error.type not in _SAYS_IT_ITSELF:
         return UploadFailed(
             "The recording could not be put on record, and nothing of it is kept. Send it again with the same key.",
             retry_after=error.retry_after or retry_after,
         )
     return error
+
+
+def not_sealed(error: CallwardError, retry_after: float) -> CallwardError:
+    """Gives the error to answer with when a whole upload could not be sealed now."""
+    if error.category in (Category.unavailable, Category.deadline):
+        return UploadNotSealed(
+            "Every byte is kept; the recording is sealed as soon as that is possible. Ask again for its receipt.",
+            retry_after=error.retry_after or retry_after,
+        )
+    return error
+
+
+_SAYS_IT_ITSELF = frozenset({UploadFailed.type, "upload-interrupted", "upload-not-sealed", "uploads-busy"})
