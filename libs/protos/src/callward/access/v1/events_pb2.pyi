@@ -202,6 +202,7 @@ class MediaServed(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     FIRST_BYTE_FIELD_NUMBER: _builtins.int
     BYTE_COUNT_FIELD_NUMBER: _builtins.int
+    RENDITION_FIELD_NUMBER: _builtins.int
     recording_id: _builtins.str
     """The recording."""
     session_id: _builtins.str
@@ -210,6 +211,8 @@ class MediaServed(_message.Message):
     """The first byte sent."""
     byte_count: _builtins.int
     """How many bytes were sent."""
+    rendition: _builtins.str
+    """Which rendition they are of; empty in events from before there were several: "original"."""
     @_builtins.property
     def actor(self) -> _actor_pb2.Actor:
         """The person."""
@@ -222,10 +225,11 @@ class MediaServed(_message.Message):
         session_id: _builtins.str = ...,
         first_byte: _builtins.int = ...,
         byte_count: _builtins.int = ...,
+        rendition: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "byte_count", b"byte_count", "first_byte", b"first_byte", "recording_id", b"recording_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "byte_count", b"byte_count", "first_byte", b"first_byte", "recording_id", b"recording_id", "rendition", b"rendition", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

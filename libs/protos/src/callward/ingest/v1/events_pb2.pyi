@@ -88,6 +88,108 @@ class CallEnded(_message.Message):
 Global___CallEnded: _TypeAlias = CallEnded  # noqa: Y015
 
 @_typing.final
+class CallMetadataRevised(_message.Message):
+    """A call's metadata was revised: which fields, never their values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    REVISION_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call."""
+    revision_id: _builtins.str
+    """The revision's id: the subject of its data key."""
+    revision: _builtins.int
+    """The revision's number within the call, from 1."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The machine client."""
+
+    @_builtins.property
+    def changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the changed fields."""
+
+    def __init__(
+        self,
+        *,
+        actor: _actor_pb2.Actor | None = ...,
+        call_id: _builtins.str = ...,
+        revision_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        changed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "call_id", b"call_id", "changed", b"changed", "revision", b"revision", "revision_id", b"revision_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallMetadataRevised: _TypeAlias = CallMetadataRevised  # noqa: Y015
+
+@_typing.final
+class ReconciliationMade(_message.Message):
+    """The calls that somebody placed were compared with those on record: numbers only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    RECONCILIATION_ID_FIELD_NUMBER: _builtins.int
+    RANGE_FROM_FIELD_NUMBER: _builtins.int
+    RANGE_TO_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    UNEXPECTED_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    reconciliation_id: _builtins.str
+    """The reconciliation."""
+    matched: _builtins.int
+    """Named and here."""
+    missing: _builtins.int
+    """Named and not here, or without a recording."""
+    unexpected: _builtins.int
+    """Here and not named."""
+    incomplete: _builtins.int
+    """Here in part."""
+    duplicate: _builtins.int
+    """Named twice, or here twice."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The machine client."""
+
+    @_builtins.property
+    def range_from(self) -> _timestamp_pb2.Timestamp:
+        """The start of the range of calls."""
+
+    @_builtins.property
+    def range_to(self) -> _timestamp_pb2.Timestamp:
+        """The end of the range, outside it."""
+
+    def __init__(
+        self,
+        *,
+        actor: _actor_pb2.Actor | None = ...,
+        reconciliation_id: _builtins.str = ...,
+        range_from: _timestamp_pb2.Timestamp | None = ...,
+        range_to: _timestamp_pb2.Timestamp | None = ...,
+        matched: _builtins.int = ...,
+        missing: _builtins.int = ...,
+        unexpected: _builtins.int = ...,
+        incomplete: _builtins.int = ...,
+        duplicate: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "range_from", b"range_from", "range_to", b"range_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "duplicate", b"duplicate", "incomplete", b"incomplete", "matched", b"matched", "missing", b"missing", "range_from", b"range_from", "range_to", b"range_to", "reconciliation_id", b"reconciliation_id", "unexpected", b"unexpected"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconciliationMade: _TypeAlias = ReconciliationMade  # noqa: Y015
+
+@_typing.final
 class RecordingRefused(_message.Message):
     """An upload was refused before its first byte, for want of a lawful basis."""
 
@@ -140,6 +242,7 @@ class RecordingSealed(_message.Message):
     DECISION_ID_FIELD_NUMBER: _builtins.int
     RETAIN_UNTIL_FIELD_NUMBER: _builtins.int
     MEDIA_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     recording_id: _builtins.str
     """The recording."""
     call_id: _builtins.str
@@ -164,6 +267,10 @@ class RecordingSealed(_message.Message):
     def media(self) -> _recording_pb2.MediaFacts:
         """What was measured."""
 
+    @_builtins.property
+    def masked(self) -> _containers.RepeatedCompositeFieldContainer[_recording_pb2.MaskedRange]:
+        """What was replaced by silence."""
+
     def __init__(
         self,
         *,
@@ -176,10 +283,11 @@ class RecordingSealed(_message.Message):
         decision_id: _builtins.str = ...,
         retain_until: _timestamp_pb2.Timestamp | None = ...,
         media: _recording_pb2.MediaFacts | None = ...,
+        masked: _abc.Iterable[_recording_pb2.MaskedRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "media", b"media", "retain_until", b"retain_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "call_id", b"call_id", "decision_id", b"decision_id", "key_id", b"key_id", "manifest_sha256", b"manifest_sha256", "media", b"media", "receipt_sha256", b"receipt_sha256", "recording_id", b"recording_id", "retain_until", b"retain_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "call_id", b"call_id", "decision_id", b"decision_id", "key_id", b"key_id", "manifest_sha256", b"manifest_sha256", "masked", b"masked", "media", b"media", "receipt_sha256", b"receipt_sha256", "recording_id", b"recording_id", "retain_until", b"retain_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,6 +307,7 @@ class RecordingQuarantined(_message.Message):
     RECEIPT_SHA256_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     MEDIA_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     recording_id: _builtins.str
     """The recording."""
     call_id: _builtins.str
@@ -221,6 +330,10 @@ class RecordingQuarantined(_message.Message):
     def media(self) -> _recording_pb2.MediaFacts:
         """What was measured."""
 
+    @_builtins.property
+    def masked(self) -> _containers.RepeatedCompositeFieldContainer[_recording_pb2.MaskedRange]:
+        """What was replaced by silence."""
+
     def __init__(
         self,
         *,
@@ -232,10 +345,11 @@ class RecordingQuarantined(_message.Message):
         receipt_sha256: _builtins.bytes = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
         media: _recording_pb2.MediaFacts | None = ...,
+        masked: _abc.Iterable[_recording_pb2.MaskedRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "media", b"media"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "call_id", b"call_id", "key_id", b"key_id", "manifest_sha256", b"manifest_sha256", "media", b"media", "reasons", b"reasons", "receipt_sha256", b"receipt_sha256", "recording_id", b"recording_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "call_id", b"call_id", "key_id", b"key_id", "manifest_sha256", b"manifest_sha256", "masked", b"masked", "media", b"media", "reasons", b"reasons", "receipt_sha256", b"receipt_sha256", "recording_id", b"recording_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,6 +392,72 @@ class UploadAbandoned(_message.Message):
 Global___UploadAbandoned: _TypeAlias = UploadAbandoned  # noqa: Y015
 
 @_typing.final
+class ControlMarkRecorded(_message.Message):
+    """A call platform made a control mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    MARK_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    LEG_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    STATEMENT_SHA256_FIELD_NUMBER: _builtins.int
+    KEPT_RECORDINGS_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call."""
+    mark_id: _builtins.str
+    """The mark."""
+    kind: _builtins.str
+    """What happened: a code, for example "mask"."""
+    leg_id: _builtins.str
+    """The leg that it is about; empty when it is about the whole call."""
+    reason: _builtins.str
+    """Why: a code."""
+    statement_sha256: _builtins.bytes
+    """SHA-256 of the signed statement's bytes."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The machine client."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When a mask that was known beforehand ends."""
+
+    @_builtins.property
+    def kept_recordings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Recordings that had been sealed before the mark came, and hold what it asks to be silenced."""
+
+    def __init__(
+        self,
+        *,
+        actor: _actor_pb2.Actor | None = ...,
+        call_id: _builtins.str = ...,
+        mark_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        leg_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        statement_sha256: _builtins.bytes = ...,
+        kept_recordings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "call_id", b"call_id", "kept_recordings", b"kept_recordings", "kind", b"kind", "leg_id", b"leg_id", "mark_id", b"mark_id", "reason", b"reason", "statement_sha256", b"statement_sha256", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ControlMarkRecorded: _TypeAlias = ControlMarkRecorded  # noqa: Y015
+
+@_typing.final
 class IngestAccessDenied(_message.Message):
     """Somebody was refused at the door for call platforms."""
 
@@ -308,3 +488,157 @@ class IngestAccessDenied(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IngestAccessDenied: _TypeAlias = IngestAccessDenied  # noqa: Y015
+
+@_typing.final
+class WebhookRegistered(_message.Message):
+    """A webhook was registered: from here on a receiver outside is told of events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ID_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    SECRET_VERSION_FIELD_NUMBER: _builtins.int
+    webhook_id: _builtins.str
+    """The webhook."""
+    host: _builtins.str
+    """The receiver's host: the rest of the URL may hold a secret."""
+    secret_version: _builtins.int
+    """The version of its secret."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who asked."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The types of event that it is told of."""
+
+    def __init__(
+        self,
+        *,
+        actor: _actor_pb2.Actor | None = ...,
+        webhook_id: _builtins.str = ...,
+        host: _builtins.str = ...,
+        events: _abc.Iterable[_builtins.str] | None = ...,
+        secret_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "events", b"events", "host", b"host", "secret_version", b"secret_version", "webhook_id", b"webhook_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookRegistered: _TypeAlias = WebhookRegistered  # noqa: Y015
+
+@_typing.final
+class WebhookChanged(_message.Message):
+    """A webhook was changed. The fields say how it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    SECRET_VERSION_FIELD_NUMBER: _builtins.int
+    webhook_id: _builtins.str
+    """The webhook."""
+    host: _builtins.str
+    """The receiver's host: the rest of the URL may hold a secret."""
+    active: _builtins.bool
+    """Whether deliveries are made."""
+    secret_version: _builtins.int
+    """The version of its secret."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who asked."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was changed: url, events, description, active, secret."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The types of event that it is told of."""
+
+    def __init__(
+        self,
+        *,
+        actor: _actor_pb2.Actor | None = ...,
+        webhook_id: _builtins.str = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+        host: _builtins.str = ...,
+        events: _abc.Iterable[_builtins.str] | None = ...,
+        active: _builtins.bool = ...,
+        secret_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "actor", b"actor", "changes", b"changes", "events", b"events", "host", b"host", "secret_version", b"secret_version", "webhook_id", b"webhook_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookChanged: _TypeAlias = WebhookChanged  # noqa: Y015
+
+@_typing.final
+class WebhookRemoved(_message.Message):
+    """A webhook was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ID_FIELD_NUMBER: _builtins.int
+    webhook_id: _builtins.str
+    """The webhook."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who asked."""
+
+    def __init__(
+        self,
+        *,
+        actor: _actor_pb2.Actor | None = ...,
+        webhook_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "webhook_id", b"webhook_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookRemoved: _TypeAlias = WebhookRemoved  # noqa: Y015
+
+@_typing.final
+class WebhookDisabled(_message.Message):
+    """A webhook was disabled: nothing is sent to its receiver until it is made active again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    webhook_id: _builtins.str
+    """The webhook."""
+    reason: _builtins.str
+    """Why: gone or only-failures."""
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The service that disabled it."""
+
+    def __init__(
+        self,
+        *,
+        actor: _actor_pb2.Actor | None = ...,
+        webhook_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "webhook_id", b"webhook_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookDisabled: _TypeAlias = WebhookDisabled  # noqa: Y015

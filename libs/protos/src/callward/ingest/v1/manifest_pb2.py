@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from callward.ingest.v1 import recording_pb2 as callward_dot_ingest_dot_v1_dot_recording__pb2
 from callward.options.v1 import options_pb2 as callward_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!callward/ingest/v1/manifest.proto\x12\x12\x63\x61llward.ingest.v1\x1a!callward/options/v1/options.proto\"\xd9\x01\n\x08Manifest\x12\x14\n\x06\x66ormat\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x17\n\ttenant_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1a\n\x0crecording_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x14\n\x06key_id\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1c\n\x0ekey_commitment\x18\x05 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x37\n\nrenditions\x18\x06 \x03(\x0b\x32\x1d.callward.ingest.v1.RenditionB\x04\x88\xb5\x18\x02\x12\x15\n\x07version\x18\x07 \x01(\x05\x42\x04\x88\xb5\x18\x02\"h\n\tRendition\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x18\n\nmedia_type\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12-\n\x05parts\x18\x03 \x03(\x0b\x32\x18.callward.ingest.v1.PartB\x04\x88\xb5\x18\x02\"\xae\x01\n\x04Part\x12\x18\n\nobject_key\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x18\n\nversion_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1c\n\x0eplaintext_size\x18\x03 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x1d\n\x0f\x63iphertext_size\x18\x04 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x14\n\x06header\x18\x05 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x1f\n\x11\x63iphertext_sha256\x18\x06 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!callward/ingest/v1/manifest.proto\x12\x12\x63\x61llward.ingest.v1\x1a\"callward/ingest/v1/recording.proto\x1a!callward/options/v1/options.proto\"\xd9\x01\n\x08Manifest\x12\x14\n\x06\x66ormat\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x17\n\ttenant_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1a\n\x0crecording_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x14\n\x06key_id\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1c\n\x0ekey_commitment\x18\x05 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x37\n\nrenditions\x18\x06 \x03(\x0b\x32\x1d.callward.ingest.v1.RenditionB\x04\x88\xb5\x18\x02\x12\x15\n\x07version\x18\x07 \x01(\x05\x42\x04\x88\xb5\x18\x02\"\x9f\x01\n\tRendition\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x18\n\nmedia_type\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12-\n\x05parts\x18\x03 \x03(\x0b\x32\x18.callward.ingest.v1.PartB\x04\x88\xb5\x18\x02\x12\x35\n\x06masked\x18\x04 \x03(\x0b\x32\x1f.callward.ingest.v1.MaskedRangeB\x04\x88\xb5\x18\x02\"\xae\x01\n\x04Part\x12\x18\n\nobject_key\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x18\n\nversion_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1c\n\x0eplaintext_size\x18\x03 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x1d\n\x0f\x63iphertext_size\x18\x04 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x14\n\x06header\x18\x05 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x1f\n\x11\x63iphertext_sha256\x18\x06 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDITION'].fields_by_name['media_type']._serialized_options = b'\210\265\030\002'
   _globals['_RENDITION'].fields_by_name['parts']._loaded_options = None
   _globals['_RENDITION'].fields_by_name['parts']._serialized_options = b'\210\265\030\002'
+  _globals['_RENDITION'].fields_by_name['masked']._loaded_options = None
+  _globals['_RENDITION'].fields_by_name['masked']._serialized_options = b'\210\265\030\002'
   _globals['_PART'].fields_by_name['object_key']._loaded_options = None
   _globals['_PART'].fields_by_name['object_key']._serialized_options = b'\210\265\030\002'
   _globals['_PART'].fields_by_name['version_id']._loaded_options = None
@@ -64,10 +67,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PART'].fields_by_name['header']._serialized_options = b'\210\265\030\003'
   _globals['_PART'].fields_by_name['ciphertext_sha256']._loaded_options = None
   _globals['_PART'].fields_by_name['ciphertext_sha256']._serialized_options = b'\210\265\030\003'
-  _globals['_MANIFEST']._serialized_start=93
-  _globals['_MANIFEST']._serialized_end=310
-  _globals['_RENDITION']._serialized_start=312
-  _globals['_RENDITION']._serialized_end=416
-  _globals['_PART']._serialized_start=419
-  _globals['_PART']._serialized_end=593
+  _globals['_MANIFEST']._serialized_start=129
+  _globals['_MANIFEST']._serialized_end=346
+  _globals['_RENDITION']._serialized_start=349
+  _globals['_RENDITION']._serialized_end=508
+  _globals['_PART']._serialized_start=511
+  _globals['_PART']._serialized_end=685
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from callward.ingest.v1 import recording_pb2 as _recording_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -77,6 +78,7 @@ class Rendition(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name, for example "original"."""
     media_type: _builtins.str
@@ -85,16 +87,21 @@ class Rendition(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """The parts in order."""
 
+    @_builtins.property
+    def masked(self) -> _containers.RepeatedCompositeFieldContainer[_recording_pb2.MaskedRange]:
+        """What was replaced by silence: there the plaintext is not what was sent."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         media_type: _builtins.str = ...,
         parts: _abc.Iterable[Global___Part] | None = ...,
+        masked: _abc.Iterable[_recording_pb2.MaskedRange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_type", b"media_type", "name", b"name", "parts", b"parts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["masked", b"masked", "media_type", b"media_type", "name", b"name", "parts", b"parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,18 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from callward.audit.v1 import actor_pb2 as callward_dot_audit_dot_v1_dot_actor__pb2
 from callward.options.v1 import options_pb2 as callward_dot_options_dot_v1_dot_options__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"callward/ingest/v1/recording.proto\x12\x12\x63\x61llward.ingest.v1\x1a!callward/options/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x01\n\nMediaFacts\x12\x18\n\nmedia_type\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x13\n\x05\x63odec\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x63hannels\x18\x03 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x19\n\x0bsample_rate\x18\x04 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x31\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\x88\xb5\x18\x02\x12\x1e\n\x10\x62ytes_per_second\x18\x06 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x12\n\x04size\x18\x07 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x16\n\x08\x66indings\x18\x08 \x03(\tB\x04\x88\xb5\x18\x02\"\xc8\x03\n\x10RecordingSummary\x12\x1a\n\x0crecording_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07\x63\x61ll_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32\".callward.ingest.v1.RecordingStateB\x04\x88\xb5\x18\x02\x12\x15\n\x07reasons\x18\x04 \x03(\tB\x04\x88\xb5\x18\x02\x12\x13\n\x05queue\x18\x05 \x01(\tB\x04\x88\xb5\x18\x02\x12\x39\n\x0f\x63\x61ll_started_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x33\n\tsealed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x33\n\x05media\x18\x08 \x01(\x0b\x32\x1e.callward.ingest.v1.MediaFactsB\x04\x88\xb5\x18\x02\x12\x36\n\x0cretain_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x1d\n\x0fretention_class\x18\n \x01(\tB\x04\x88\xb5\x18\x02\x12 \n\x12retention_citation\x18\x0b \x01(\tB\x04\x88\xb5\x18\x01\"D\n\x0eSealedDocument\x12\x18\n\nsubject_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x18\n\nciphertext\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x03*\xac\x01\n\x0eRecordingState\x12\x1f\n\x1bRECORDING_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RECORDING_STATE_RECEIVING\x10\x01\x12\x1a\n\x16RECORDING_STATE_SEALED\x10\x02\x12\x1f\n\x1bRECORDING_STATE_QUARANTINED\x10\x03\x12\x1d\n\x19RECORDING_STATE_ABANDONED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"callward/ingest/v1/recording.proto\x12\x12\x63\x61llward.ingest.v1\x1a\x1d\x63\x61llward/audit/v1/actor.proto\x1a!callward/options/v1/options.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n\x0c\x43hannelLevel\x12\x16\n\x08rms_dbfs\x18\x01 \x01(\x01\x42\x04\x88\xb5\x18\x02\x12\x17\n\tpeak_dbfs\x18\x02 \x01(\x01\x42\x04\x88\xb5\x18\x02\x12\x15\n\x07silence\x18\x03 \x01(\x01\x42\x04\x88\xb5\x18\x02\x12\x15\n\x07\x63lipped\x18\x04 \x01(\x03\x42\x04\x88\xb5\x18\x02\"\xa5\x02\n\nMediaFacts\x12\x18\n\nmedia_type\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x13\n\x05\x63odec\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x63hannels\x18\x03 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x19\n\x0bsample_rate\x18\x04 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x31\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\x88\xb5\x18\x02\x12\x1e\n\x10\x62ytes_per_second\x18\x06 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x12\n\x04size\x18\x07 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x16\n\x08\x66indings\x18\x08 \x03(\tB\x04\x88\xb5\x18\x02\x12\x36\n\x06levels\x18\t \x03(\x0b\x32 .callward.ingest.v1.ChannelLevelB\x04\x88\xb5\x18\x02\"O\n\x0bMaskedRange\x12 \n\x12start_microseconds\x18\x01 \x01(\x03\x42\x04\x88\xb5\x18\x02\x12\x1e\n\x10\x65nd_microseconds\x18\x02 \x01(\x03\x42\x04\x88\xb5\x18\x02\"\x9a\x02\n\x0b\x43ontrolMark\x12\x15\n\x07mark_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x12\n\x04kind\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x14\n\x06leg_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x12,\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12/\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x35\n\x0breceived_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x1e\n\x10statement_sha256\x18\x08 \x01(\x0c\x42\x04\x88\xb5\x18\x03\"\xd1\x04\n\x10RecordingSummary\x12\x1a\n\x0crecording_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07\x63\x61ll_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32\".callward.ingest.v1.RecordingStateB\x04\x88\xb5\x18\x02\x12\x15\n\x07reasons\x18\x04 \x03(\tB\x04\x88\xb5\x18\x02\x12\x13\n\x05queue\x18\x05 \x01(\tB\x04\x88\xb5\x18\x02\x12\x39\n\x0f\x63\x61ll_started_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x33\n\tsealed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x33\n\x05media\x18\x08 \x01(\x0b\x32\x1e.callward.ingest.v1.MediaFactsB\x04\x88\xb5\x18\x02\x12\x36\n\x0cretain_until\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x1d\n\x0fretention_class\x18\n \x01(\tB\x04\x88\xb5\x18\x02\x12 \n\x12retention_citation\x18\x0b \x01(\tB\x04\x88\xb5\x18\x01\x12\x35\n\x06masked\x18\x0c \x03(\x0b\x32\x1f.callward.ingest.v1.MaskedRangeB\x04\x88\xb5\x18\x02\x12\x14\n\x06leg_id\x18\r \x01(\tB\x04\x88\xb5\x18\x02\x12:\n\x10\x63lock_started_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\"D\n\x0eSealedDocument\x12\x18\n\nsubject_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x18\n\nciphertext\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x03\"\xde\x01\n\x0eSealedRevision\x12:\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\".callward.ingest.v1.SealedDocumentB\x04\x88\xb5\x18\x03\x12\x14\n\x06number\x18\x02 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x34\n\nrevised_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12-\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x18.callward.audit.v1.ActorB\x04\x88\xb5\x18\x02\x12\x15\n\x07\x63hanged\x18\x05 \x03(\tB\x04\x88\xb5\x18\x02*\xac\x01\n\x0eRecordingState\x12\x1f\n\x1bRECORDING_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RECORDING_STATE_RECEIVING\x10\x01\x12\x1a\n\x16RECORDING_STATE_SEALED\x10\x02\x12\x1f\n\x1bRECORDING_STATE_QUARANTINED\x10\x03\x12\x1d\n\x19RECORDING_STATE_ABANDONED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'callward.ingest.v1.recording_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CHANNELLEVEL'].fields_by_name['rms_dbfs']._loaded_options = None
+  _globals['_CHANNELLEVEL'].fields_by_name['rms_dbfs']._serialized_options = b'\210\265\030\002'
+  _globals['_CHANNELLEVEL'].fields_by_name['peak_dbfs']._loaded_options = None
+  _globals['_CHANNELLEVEL'].fields_by_name['peak_dbfs']._serialized_options = b'\210\265\030\002'
+  _globals['_CHANNELLEVEL'].fields_by_name['silence']._loaded_options = None
+  _globals['_CHANNELLEVEL'].fields_by_name['silence']._serialized_options = b'\210\265\030\002'
+  _globals['_CHANNELLEVEL'].fields_by_name['clipped']._loaded_options = None
+  _globals['_CHANNELLEVEL'].fields_by_name['clipped']._serialized_options = b'\210\265\030\002'
   _globals['_MEDIAFACTS'].fields_by_name['media_type']._loaded_options = None
   _globals['_MEDIAFACTS'].fields_by_name['media_type']._serialized_options = b'\210\265\030\002'
   _globals['_MEDIAFACTS'].fields_by_name['codec']._loaded_options = None
@@ -50,6 +59,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEDIAFACTS'].fields_by_name['size']._serialized_options = b'\210\265\030\002'
   _globals['_MEDIAFACTS'].fields_by_name['findings']._loaded_options = None
   _globals['_MEDIAFACTS'].fields_by_name['findings']._serialized_options = b'\210\265\030\002'
+  _globals['_MEDIAFACTS'].fields_by_name['levels']._loaded_options = None
+  _globals['_MEDIAFACTS'].fields_by_name['levels']._serialized_options = b'\210\265\030\002'
+  _globals['_MASKEDRANGE'].fields_by_name['start_microseconds']._loaded_options = None
+  _globals['_MASKEDRANGE'].fields_by_name['start_microseconds']._serialized_options = b'\210\265\030\002'
+  _globals['_MASKEDRANGE'].fields_by_name['end_microseconds']._loaded_options = None
+  _globals['_MASKEDRANGE'].fields_by_name['end_microseconds']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['mark_id']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['mark_id']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['kind']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['kind']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['leg_id']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['leg_id']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['reason']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['reason']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['at']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['at']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['until']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['until']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['received_at']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['received_at']._serialized_options = b'\210\265\030\002'
+  _globals['_CONTROLMARK'].fields_by_name['statement_sha256']._loaded_options = None
+  _globals['_CONTROLMARK'].fields_by_name['statement_sha256']._serialized_options = b'\210\265\030\003'
   _globals['_RECORDINGSUMMARY'].fields_by_name['recording_id']._loaded_options = None
   _globals['_RECORDINGSUMMARY'].fields_by_name['recording_id']._serialized_options = b'\210\265\030\002'
   _globals['_RECORDINGSUMMARY'].fields_by_name['call_id']._loaded_options = None
@@ -72,16 +103,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDINGSUMMARY'].fields_by_name['retention_class']._serialized_options = b'\210\265\030\002'
   _globals['_RECORDINGSUMMARY'].fields_by_name['retention_citation']._loaded_options = None
   _globals['_RECORDINGSUMMARY'].fields_by_name['retention_citation']._serialized_options = b'\210\265\030\001'
+  _globals['_RECORDINGSUMMARY'].fields_by_name['masked']._loaded_options = None
+  _globals['_RECORDINGSUMMARY'].fields_by_name['masked']._serialized_options = b'\210\265\030\002'
+  _globals['_RECORDINGSUMMARY'].fields_by_name['leg_id']._loaded_options = None
+  _globals['_RECORDINGSUMMARY'].fields_by_name['leg_id']._serialized_options = b'\210\265\030\002'
+  _globals['_RECORDINGSUMMARY'].fields_by_name['clock_started_at']._loaded_options = None
+  _globals['_RECORDINGSUMMARY'].fields_by_name['clock_started_at']._serialized_options = b'\210\265\030\002'
   _globals['_SEALEDDOCUMENT'].fields_by_name['subject_id']._loaded_options = None
   _globals['_SEALEDDOCUMENT'].fields_by_name['subject_id']._serialized_options = b'\210\265\030\002'
   _globals['_SEALEDDOCUMENT'].fields_by_name['ciphertext']._loaded_options = None
   _globals['_SEALEDDOCUMENT'].fields_by_name['ciphertext']._serialized_options = b'\210\265\030\003'
-  _globals['_RECORDINGSTATE']._serialized_start=928
-  _globals['_RECORDINGSTATE']._serialized_end=1100
-  _globals['_MEDIAFACTS']._serialized_start=159
-  _globals['_MEDIAFACTS']._serialized_end=396
-  _globals['_RECORDINGSUMMARY']._serialized_start=399
-  _globals['_RECORDINGSUMMARY']._serialized_end=855
-  _globals['_SEALEDDOCUMENT']._serialized_start=857
-  _globals['_SEALEDDOCUMENT']._serialized_end=925
+  _globals['_SEALEDREVISION'].fields_by_name['document']._loaded_options = None
+  _globals['_SEALEDREVISION'].fields_by_name['document']._serialized_options = b'\210\265\030\003'
+  _globals['_SEALEDREVISION'].fields_by_name['number']._loaded_options = None
+  _globals['_SEALEDREVISION'].fields_by_name['number']._serialized_options = b'\210\265\030\002'
+  _globals['_SEALEDREVISION'].fields_by_name['revised_at']._loaded_options = None
+  _globals['_SEALEDREVISION'].fields_by_name['revised_at']._serialized_options = b'\210\265\030\002'
+  _globals['_SEALEDREVISION'].fields_by_name['actor']._loaded_options = None
+  _globals['_SEALEDREVISION'].fields_by_name['actor']._serialized_options = b'\210\265\030\002'
+  _globals['_SEALEDREVISION'].fields_by_name['changed']._loaded_options = None
+  _globals['_SEALEDREVISION'].fields_by_name['changed']._serialized_options = b'\210\265\030\002'
+  _globals['_RECORDINGSTATE']._serialized_start=1854
+  _globals['_RECORDINGSTATE']._serialized_end=2026
+  _globals['_CHANNELLEVEL']._serialized_start=189
+  _globals['_CHANNELLEVEL']._serialized_end=298
+  _globals['_MEDIAFACTS']._serialized_start=301
+  _globals['_MEDIAFACTS']._serialized_end=594
+  _globals['_MASKEDRANGE']._serialized_start=596
+  _globals['_MASKEDRANGE']._serialized_end=675
+  _globals['_CONTROLMARK']._serialized_start=678
+  _globals['_CONTROLMARK']._serialized_end=960
+  _globals['_RECORDINGSUMMARY']._serialized_start=963
+  _globals['_RECORDINGSUMMARY']._serialized_end=1556
+  _globals['_SEALEDDOCUMENT']._serialized_start=1558
+  _globals['_SEALEDDOCUMENT']._serialized_end=1626
+  _globals['_SEALEDREVISION']._serialized_start=1629
+  _globals['_SEALEDREVISION']._serialized_end=1851
 # @@protoc_insertion_point(module_scope)

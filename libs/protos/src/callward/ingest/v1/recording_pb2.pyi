@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from callward.audit.v1 import actor_pb2 as _actor_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -54,6 +55,40 @@ RECORDING_STATE_ABANDONED: RecordingState.ValueType  # 4
 Global___RecordingState: _TypeAlias = RecordingState  # noqa: Y015
 
 @_typing.final
+class ChannelLevel(_message.Message):
+    """How loud one channel of a recording is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RMS_DBFS_FIELD_NUMBER: _builtins.int
+    PEAK_DBFS_FIELD_NUMBER: _builtins.int
+    SILENCE_FIELD_NUMBER: _builtins.int
+    CLIPPED_FIELD_NUMBER: _builtins.int
+    rms_dbfs: _builtins.float
+    """The root mean square in decibels relative to full scale; -120 stands for everything below."""
+    peak_dbfs: _builtins.float
+    """The highest sample in decibels relative to full scale; -120 stands for everything below."""
+    silence: _builtins.float
+    """The share of time that is silent, from 0 to 1."""
+    clipped: _builtins.int
+    """How many samples are at the limit of what the coding can express."""
+    def __init__(
+        self,
+        *,
+        rms_dbfs: _builtins.float = ...,
+        peak_dbfs: _builtins.float = ...,
+        silence: _builtins.float = ...,
+        clipped: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clipped", b"clipped", "peak_dbfs", b"peak_dbfs", "rms_dbfs", b"rms_dbfs", "silence", b"silence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChannelLevel: _TypeAlias = ChannelLevel  # noqa: Y015
+
+@_typing.final
 class MediaFacts(_message.Message):
     """What was measured of the media while it streamed."""
 
@@ -67,6 +102,7 @@ class MediaFacts(_message.Message):
     BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
     media_type: _builtins.str
     """The media type, for example "audio/wav"."""
     codec: _builtins.str
@@ -87,6 +123,10 @@ class MediaFacts(_message.Message):
     def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Findings as stable codes, for example "length-mismatch"."""
 
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelLevel]:
+        """How loud each channel is, in order; none when nothing could be measured."""
+
     def __init__(
         self,
         *,
@@ -98,14 +138,97 @@ class MediaFacts(_message.Message):
         bytes_per_second: _builtins.int = ...,
         size: _builtins.int = ...,
         findings: _abc.Iterable[_builtins.str] | None = ...,
+        levels: _abc.Iterable[Global___ChannelLevel] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_per_second", b"bytes_per_second", "channels", b"channels", "codec", b"codec", "duration", b"duration", "findings", b"findings", "media_type", b"media_type", "sample_rate", b"sample_rate", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_per_second", b"bytes_per_second", "channels", b"channels", "codec", b"codec", "duration", b"duration", "findings", b"findings", "levels", b"levels", "media_type", b"media_type", "sample_rate", b"sample_rate", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MediaFacts: _TypeAlias = MediaFacts  # noqa: Y015
+
+@_typing.final
+class MaskedRange(_message.Message):
+    """A range of a recording that was replaced by silence, by the recording's own clock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    END_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    start_microseconds: _builtins.int
+    """Where it begins, in microseconds from the recording's start."""
+    end_microseconds: _builtins.int
+    """Where it ends: the first microsecond that is not silenced."""
+    def __init__(
+        self,
+        *,
+        start_microseconds: _builtins.int = ...,
+        end_microseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_microseconds", b"end_microseconds", "start_microseconds", b"start_microseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MaskedRange: _TypeAlias = MaskedRange  # noqa: Y015
+
+@_typing.final
+class ControlMark(_message.Message):
+    """A control mark of a call, as its signed statement has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    LEG_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    STATEMENT_SHA256_FIELD_NUMBER: _builtins.int
+    mark_id: _builtins.str
+    """The mark."""
+    kind: _builtins.str
+    """What happened: a code, for example "mask"."""
+    leg_id: _builtins.str
+    """The leg that it is about; empty when it is about the whole call."""
+    reason: _builtins.str
+    """Why: a code."""
+    statement_sha256: _builtins.bytes
+    """SHA-256 of the signed statement's bytes."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When a mask that was known beforehand ends."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When ingest was told."""
+
+    def __init__(
+        self,
+        *,
+        mark_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        leg_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        statement_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "received_at", b"received_at", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind", "leg_id", b"leg_id", "mark_id", b"mark_id", "reason", b"reason", "received_at", b"received_at", "statement_sha256", b"statement_sha256", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ControlMark: _TypeAlias = ControlMark  # noqa: Y015
 
 @_typing.final
 class RecordingSummary(_message.Message):
@@ -124,6 +247,9 @@ class RecordingSummary(_message.Message):
     RETAIN_UNTIL_FIELD_NUMBER: _builtins.int
     RETENTION_CLASS_FIELD_NUMBER: _builtins.int
     RETENTION_CITATION_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
+    LEG_ID_FIELD_NUMBER: _builtins.int
+    CLOCK_STARTED_AT_FIELD_NUMBER: _builtins.int
     recording_id: _builtins.str
     """The id (UUIDv7)."""
     call_id: _builtins.str
@@ -136,6 +262,8 @@ class RecordingSummary(_message.Message):
     """The retention class."""
     retention_citation: _builtins.str
     """The citation behind the retention period."""
+    leg_id: _builtins.str
+    """The leg that it records; empty when it records the whole call."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why it is quarantined: stable codes."""
@@ -156,6 +284,14 @@ class RecordingSummary(_message.Message):
     def retain_until(self) -> _timestamp_pb2.Timestamp:
         """Kept at least until."""
 
+    @_builtins.property
+    def masked(self) -> _containers.RepeatedCompositeFieldContainer[Global___MaskedRange]:
+        """What was replaced by silence, in order."""
+
+    @_builtins.property
+    def clock_started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it starts by its own clock, where its sender said so."""
+
     def __init__(
         self,
         *,
@@ -170,10 +306,13 @@ class RecordingSummary(_message.Message):
         retain_until: _timestamp_pb2.Timestamp | None = ...,
         retention_class: _builtins.str = ...,
         retention_citation: _builtins.str = ...,
+        masked: _abc.Iterable[Global___MaskedRange] | None = ...,
+        leg_id: _builtins.str = ...,
+        clock_started_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["call_started_at", b"call_started_at", "media", b"media", "retain_until", b"retain_until", "sealed_at", b"sealed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call_started_at", b"call_started_at", "clock_started_at", b"clock_started_at", "media", b"media", "retain_until", b"retain_until", "sealed_at", b"sealed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "call_started_at", b"call_started_at", "media", b"media", "queue", b"queue", "reasons", b"reasons", "recording_id", b"recording_id", "retain_until", b"retain_until", "retention_citation", b"retention_citation", "retention_class", b"retention_class", "sealed_at", b"sealed_at", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "call_started_at", b"call_started_at", "clock_started_at", b"clock_started_at", "leg_id", b"leg_id", "masked", b"masked", "media", b"media", "queue", b"queue", "reasons", b"reasons", "recording_id", b"recording_id", "retain_until", b"retain_until", "retention_citation", b"retention_citation", "retention_class", b"retention_class", "sealed_at", b"sealed_at", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,3 +343,49 @@ class SealedDocument(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealedDocument: _TypeAlias = SealedDocument  # noqa: Y015
+
+@_typing.final
+class SealedRevision(_message.Message):
+    """A revision of a call's metadata: a document of its own under a key of its own. Nothing of it was ever overwritten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REVISED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The revision's number within the call, from 1 without a gap."""
+    @_builtins.property
+    def document(self) -> Global___SealedDocument:
+        """The document; its subject is the revision's id."""
+
+    @_builtins.property
+    def revised_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken down."""
+
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """The machine client that sent it."""
+
+    @_builtins.property
+    def changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the fields that it changed."""
+
+    def __init__(
+        self,
+        *,
+        document: Global___SealedDocument | None = ...,
+        number: _builtins.int = ...,
+        revised_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _actor_pb2.Actor | None = ...,
+        changed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "document", b"document", "revised_at", b"revised_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "changed", b"changed", "document", b"document", "number", b"number", "revised_at", b"revised_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealedRevision: _TypeAlias = SealedRevision  # noqa: Y015

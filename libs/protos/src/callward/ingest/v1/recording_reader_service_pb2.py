@@ -26,7 +26,7 @@ from callward.ingest.v1 import recording_pb2 as callward_dot_ingest_dot_v1_dot_r
 from callward.options.v1 import options_pb2 as callward_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1callward/ingest/v1/recording_reader_service.proto\x12\x12\x63\x61llward.ingest.v1\x1a\"callward/ingest/v1/recording.proto\x1a!callward/options/v1/options.proto\"\xb2\x01\n\x15ListRecordingsRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x38\n\x06states\x18\x04 \x03(\x0e\x32\".callward.ingest.v1.RecordingStateB\x04\x88\xb5\x18\x02\x12\x13\n\x05queue\x18\x05 \x01(\tB\x04\x88\xb5\x18\x02\"w\n\x16ListRecordingsResponse\x12>\n\nrecordings\x18\x01 \x03(\x0b\x32$.callward.ingest.v1.RecordingSummaryB\x04\x88\xb5\x18\x02\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\"J\n\x13GetRecordingRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1a\n\x0crecording_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\"\xc2\x01\n\x14GetRecordingResponse\x12;\n\x07summary\x18\x01 \x01(\x0b\x32$.callward.ingest.v1.RecordingSummaryB\x04\x88\xb5\x18\x02\x12\x16\n\x08manifest\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12?\n\rcall_metadata\x18\x03 \x01(\x0b\x32\".callward.ingest.v1.SealedDocumentB\x04\x88\xb5\x18\x03\x12\x14\n\x06key_id\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x32\xf1\x01\n\x0fRecordingReader\x12g\n\x0eListRecordings\x12).callward.ingest.v1.ListRecordingsRequest\x1a*.callward.ingest.v1.ListRecordingsResponse\x12\x61\n\x0cGetRecording\x12\'.callward.ingest.v1.GetRecordingRequest\x1a(.callward.ingest.v1.GetRecordingResponse\x1a\x12\xa2\xb5\x18\x0e\x61\x63\x63\x65ss-gatewayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1callward/ingest/v1/recording_reader_service.proto\x12\x12\x63\x61llward.ingest.v1\x1a\"callward/ingest/v1/recording.proto\x1a!callward/options/v1/options.proto\"\xb2\x01\n\x15ListRecordingsRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x38\n\x06states\x18\x04 \x03(\x0e\x32\".callward.ingest.v1.RecordingStateB\x04\x88\xb5\x18\x02\x12\x13\n\x05queue\x18\x05 \x01(\tB\x04\x88\xb5\x18\x02\"w\n\x16ListRecordingsResponse\x12>\n\nrecordings\x18\x01 \x03(\x0b\x32$.callward.ingest.v1.RecordingSummaryB\x04\x88\xb5\x18\x02\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\"J\n\x13GetRecordingRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1a\n\x0crecording_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\"\xcf\x02\n\x14GetRecordingResponse\x12;\n\x07summary\x18\x01 \x01(\x0b\x32$.callward.ingest.v1.RecordingSummaryB\x04\x88\xb5\x18\x02\x12\x16\n\x08manifest\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12?\n\rcall_metadata\x18\x03 \x01(\x0b\x32\".callward.ingest.v1.SealedDocumentB\x04\x88\xb5\x18\x03\x12\x14\n\x06key_id\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x12\x34\n\x05marks\x18\x05 \x03(\x0b\x32\x1f.callward.ingest.v1.ControlMarkB\x04\x88\xb5\x18\x02\x12\x18\n\nmore_marks\x18\x06 \x01(\x08\x42\x04\x88\xb5\x18\x02\x12;\n\trevisions\x18\x07 \x03(\x0b\x32\".callward.ingest.v1.SealedRevisionB\x04\x88\xb5\x18\x03\"k\n\x0fGetMediaRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1a\n\x0crecording_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12#\n\x15known_manifest_sha256\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x03\"\x9c\x01\n\x10GetMediaResponse\x12;\n\x07summary\x18\x01 \x01(\x0b\x32$.callward.ingest.v1.RecordingSummaryB\x04\x88\xb5\x18\x02\x12\x14\n\x06key_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1d\n\x0fmanifest_sha256\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x16\n\x08manifest\x18\x04 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x32\xc8\x02\n\x0fRecordingReader\x12g\n\x0eListRecordings\x12).callward.ingest.v1.ListRecordingsRequest\x1a*.callward.ingest.v1.ListRecordingsResponse\x12\x61\n\x0cGetRecording\x12\'.callward.ingest.v1.GetRecordingRequest\x1a(.callward.ingest.v1.GetRecordingResponse\x12U\n\x08GetMedia\x12#.callward.ingest.v1.GetMediaRequest\x1a$.callward.ingest.v1.GetMediaResponse\x1a\x12\xa2\xb5\x18\x0e\x61\x63\x63\x65ss-gatewayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +59,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRECORDINGRESPONSE'].fields_by_name['call_metadata']._serialized_options = b'\210\265\030\003'
   _globals['_GETRECORDINGRESPONSE'].fields_by_name['key_id']._loaded_options = None
   _globals['_GETRECORDINGRESPONSE'].fields_by_name['key_id']._serialized_options = b'\210\265\030\002'
+  _globals['_GETRECORDINGRESPONSE'].fields_by_name['marks']._loaded_options = None
+  _globals['_GETRECORDINGRESPONSE'].fields_by_name['marks']._serialized_options = b'\210\265\030\002'
+  _globals['_GETRECORDINGRESPONSE'].fields_by_name['more_marks']._loaded_options = None
+  _globals['_GETRECORDINGRESPONSE'].fields_by_name['more_marks']._serialized_options = b'\210\265\030\002'
+  _globals['_GETRECORDINGRESPONSE'].fields_by_name['revisions']._loaded_options = None
+  _globals['_GETRECORDINGRESPONSE'].fields_by_name['revisions']._serialized_options = b'\210\265\030\003'
+  _globals['_GETMEDIAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_GETMEDIAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\210\265\030\002'
+  _globals['_GETMEDIAREQUEST'].fields_by_name['recording_id']._loaded_options = None
+  _globals['_GETMEDIAREQUEST'].fields_by_name['recording_id']._serialized_options = b'\210\265\030\002'
+  _globals['_GETMEDIAREQUEST'].fields_by_name['known_manifest_sha256']._loaded_options = None
+  _globals['_GETMEDIAREQUEST'].fields_by_name['known_manifest_sha256']._serialized_options = b'\210\265\030\003'
+  _globals['_GETMEDIARESPONSE'].fields_by_name['summary']._loaded_options = None
+  _globals['_GETMEDIARESPONSE'].fields_by_name['summary']._serialized_options = b'\210\265\030\002'
+  _globals['_GETMEDIARESPONSE'].fields_by_name['key_id']._loaded_options = None
+  _globals['_GETMEDIARESPONSE'].fields_by_name['key_id']._serialized_options = b'\210\265\030\002'
+  _globals['_GETMEDIARESPONSE'].fields_by_name['manifest_sha256']._loaded_options = None
+  _globals['_GETMEDIARESPONSE'].fields_by_name['manifest_sha256']._serialized_options = b'\210\265\030\003'
+  _globals['_GETMEDIARESPONSE'].fields_by_name['manifest']._loaded_options = None
+  _globals['_GETMEDIARESPONSE'].fields_by_name['manifest']._serialized_options = b'\210\265\030\003'
   _globals['_RECORDINGREADER']._loaded_options = None
   _globals['_RECORDINGREADER']._serialized_options = b'\242\265\030\016access-gateway'
   _globals['_LISTRECORDINGSREQUEST']._serialized_start=145
@@ -68,7 +88,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRECORDINGREQUEST']._serialized_start=446
   _globals['_GETRECORDINGREQUEST']._serialized_end=520
   _globals['_GETRECORDINGRESPONSE']._serialized_start=523
-  _globals['_GETRECORDINGRESPONSE']._serialized_end=717
-  _globals['_RECORDINGREADER']._serialized_start=720
-  _globals['_RECORDINGREADER']._serialized_end=961
+  _globals['_GETRECORDINGRESPONSE']._serialized_end=858
+  _globals['_GETMEDIAREQUEST']._serialized_start=860
+  _globals['_GETMEDIAREQUEST']._serialized_end=967
+  _globals['_GETMEDIARESPONSE']._serialized_start=970
+  _globals['_GETMEDIARESPONSE']._serialized_end=1126
+  _globals['_RECORDINGREADER']._serialized_start=1129
+  _globals['_RECORDINGREADER']._serialized_end=1457
 # @@protoc_insertion_point(module_scope)

@@ -123,10 +123,15 @@ class GetRecordingResponse(_message.Message):
     MANIFEST_FIELD_NUMBER: _builtins.int
     CALL_METADATA_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
+    MORE_MARKS_FIELD_NUMBER: _builtins.int
+    REVISIONS_FIELD_NUMBER: _builtins.int
     manifest: _builtins.bytes
     """The manifest's exact bytes."""
     key_id: _builtins.str
     """The data key's id."""
+    more_marks: _builtins.bool
+    """Whether there are more."""
     @_builtins.property
     def summary(self) -> _recording_pb2.RecordingSummary:
         """What lists show."""
@@ -135,6 +140,14 @@ class GetRecordingResponse(_message.Message):
     def call_metadata(self) -> _recording_pb2.SealedDocument:
         """The call's sealed metadata: JSON in UTF-8 once opened."""
 
+    @_builtins.property
+    def marks(self) -> _containers.RepeatedCompositeFieldContainer[_recording_pb2.ControlMark]:
+        """The first 500 control marks of the call, in the order in which they came."""
+
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[_recording_pb2.SealedRevision]:
+        """The revisions of the call's metadata, in the order of their numbers."""
+
     def __init__(
         self,
         *,
@@ -142,11 +155,80 @@ class GetRecordingResponse(_message.Message):
         manifest: _builtins.bytes = ...,
         call_metadata: _recording_pb2.SealedDocument | None = ...,
         key_id: _builtins.str = ...,
+        marks: _abc.Iterable[_recording_pb2.ControlMark] | None = ...,
+        more_marks: _builtins.bool = ...,
+        revisions: _abc.Iterable[_recording_pb2.SealedRevision] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["call_metadata", b"call_metadata", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_metadata", b"call_metadata", "key_id", b"key_id", "manifest", b"manifest", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_metadata", b"call_metadata", "key_id", b"key_id", "manifest", b"manifest", "marks", b"marks", "more_marks", b"more_marks", "revisions", b"revisions", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRecordingResponse: _TypeAlias = GetRecordingResponse  # noqa: Y015
+
+@_typing.final
+class GetMediaRequest(_message.Message):
+    """Asks for what is needed to play one recording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    RECORDING_ID_FIELD_NUMBER: _builtins.int
+    KNOWN_MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The tenant."""
+    recording_id: _builtins.str
+    """The recording."""
+    known_manifest_sha256: _builtins.bytes
+    """SHA-256 of the manifest that the caller holds already; empty when it holds none."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        recording_id: _builtins.str = ...,
+        known_manifest_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_manifest_sha256", b"known_manifest_sha256", "recording_id", b"recording_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMediaRequest: _TypeAlias = GetMediaRequest  # noqa: Y015
+
+@_typing.final
+class GetMediaResponse(_message.Message):
+    """What is needed to play one recording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """The data key's id."""
+    manifest_sha256: _builtins.bytes
+    """SHA-256 of the newest manifest's bytes."""
+    manifest: _builtins.bytes
+    """The newest manifest's exact bytes; left out where the caller holds it already."""
+    @_builtins.property
+    def summary(self) -> _recording_pb2.RecordingSummary:
+        """What lists show."""
+
+    def __init__(
+        self,
+        *,
+        summary: _recording_pb2.RecordingSummary | None = ...,
+        key_id: _builtins.str = ...,
+        manifest_sha256: _builtins.bytes = ...,
+        manifest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "manifest", b"manifest", "manifest_sha256", b"manifest_sha256", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMediaResponse: _TypeAlias = GetMediaResponse  # noqa: Y015

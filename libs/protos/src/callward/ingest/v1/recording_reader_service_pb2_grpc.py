@@ -45,6 +45,11 @@ class RecordingReaderStub:
                 request_serializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetRecordingRequest.SerializeToString,
                 response_deserializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetRecordingResponse.FromString,
                 _registered_method=True)
+        self.GetMedia = channel.unary_unary(
+                '/callward.ingest.v1.RecordingReader/GetMedia',
+                request_serializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetMediaRequest.SerializeToString,
+                response_deserializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetMediaResponse.FromString,
+                _registered_method=True)
 
 
 class RecordingReaderServicer:
@@ -65,6 +70,13 @@ class RecordingReaderServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMedia(self, request, context):
+        """Returns what is needed to play one recording, and no more: a seek asks each time. NOT_FOUND for another tenant's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecordingReaderServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_RecordingReaderServicer_to_server(servicer, server):
                     servicer.GetRecording,
                     request_deserializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetRecordingRequest.FromString,
                     response_serializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetRecordingResponse.SerializeToString,
+            ),
+            'GetMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMedia,
+                    request_deserializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetMediaRequest.FromString,
+                    response_serializer=callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetMediaResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class RecordingReader:
             '/callward.ingest.v1.RecordingReader/GetRecording',
             callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetRecordingRequest.SerializeToString,
             callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetRecordingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/callward.ingest.v1.RecordingReader/GetMedia',
+            callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetMediaRequest.SerializeToString,
+            callward_dot_ingest_dot_v1_dot_recording__reader__service__pb2.GetMediaResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class RecordingReaderStub:
     """Lists a tenant's sealed and quarantined recordings, newest first."""
     GetRecording: _grpc.UnaryUnaryMultiCallable[_recording_reader_service_pb2.GetRecordingRequest, _recording_reader_service_pb2.GetRecordingResponse]
     """Returns one recording with its manifest. NOT_FOUND for another tenant's."""
+    GetMedia: _grpc.UnaryUnaryMultiCallable[_recording_reader_service_pb2.GetMediaRequest, _recording_reader_service_pb2.GetMediaResponse]
+    """Returns what is needed to play one recording, and no more: a seek asks each time. NOT_FOUND for another tenant's."""
 
 @_typing.type_check_only
 class RecordingReaderAsyncStub(RecordingReaderStub):
@@ -47,6 +49,8 @@ class RecordingReaderAsyncStub(RecordingReaderStub):
     """Lists a tenant's sealed and quarantined recordings, newest first."""
     GetRecording: _aio.UnaryUnaryMultiCallable[_recording_reader_service_pb2.GetRecordingRequest, _recording_reader_service_pb2.GetRecordingResponse]  # type: ignore[assignment]
     """Returns one recording with its manifest. NOT_FOUND for another tenant's."""
+    GetMedia: _aio.UnaryUnaryMultiCallable[_recording_reader_service_pb2.GetMediaRequest, _recording_reader_service_pb2.GetMediaResponse]  # type: ignore[assignment]
+    """Returns what is needed to play one recording, and no more: a seek asks each time. NOT_FOUND for another tenant's."""
 
 class RecordingReaderServicer(metaclass=_abc_1.ABCMeta):
     """Reads what is known of recordings. It opens nothing: the caller gets ciphertext and manifests."""
@@ -66,5 +70,13 @@ class RecordingReaderServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recording_reader_service_pb2.GetRecordingResponse, _abc.Awaitable[_recording_reader_service_pb2.GetRecordingResponse]]:
         """Returns one recording with its manifest. NOT_FOUND for another tenant's."""
+
+    @_abc_1.abstractmethod
+    def GetMedia(
+        self,
+        request: _recording_reader_service_pb2.GetMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_reader_service_pb2.GetMediaResponse, _abc.Awaitable[_recording_reader_service_pb2.GetMediaResponse]]:
+        """Returns what is needed to play one recording, and no more: a seek asks each time. NOT_FOUND for another tenant's."""
 
 def add_RecordingReaderServicer_to_server(servicer: RecordingReaderServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

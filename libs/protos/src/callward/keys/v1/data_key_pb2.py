@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from callward.options.v1 import options_pb2 as callward_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61llward/keys/v1/data_key.proto\x12\x10\x63\x61llward.keys.v1\x1a!callward/options/v1/options.proto\";\n\x07Subkeys\x12\x18\n\nrenditions\x18\x01 \x03(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08metadata\x18\x02 \x01(\x08\x42\x04\x88\xb5\x18\x02\"G\n\x06Subkey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08metadata\x18\x02 \x01(\x08\x42\x04\x88\xb5\x18\x02\x12\x11\n\x03key\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x04*^\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUBJECT_KIND_RECORDING\x10\x01\x12\x15\n\x11SUBJECT_KIND_CALL\x10\x02*\x85\x01\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eKEY_STATE_OPEN\x10\x01\x12\x14\n\x10KEY_STATE_SEALED\x10\x02\x12\x1b\n\x17KEY_STATE_SHRED_PENDING\x10\x03\x12\x17\n\x13KEY_STATE_DESTROYED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61llward/keys/v1/data_key.proto\x12\x10\x63\x61llward.keys.v1\x1a!callward/options/v1/options.proto\";\n\x07Subkeys\x12\x18\n\nrenditions\x18\x01 \x03(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08metadata\x18\x02 \x01(\x08\x42\x04\x88\xb5\x18\x02\"G\n\x06Subkey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08metadata\x18\x02 \x01(\x08\x42\x04\x88\xb5\x18\x02\x12\x11\n\x03key\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x04*~\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUBJECT_KIND_RECORDING\x10\x01\x12\x15\n\x11SUBJECT_KIND_CALL\x10\x02\x12\x1e\n\x1aSUBJECT_KIND_CALL_REVISION\x10\x03*\x85\x01\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eKEY_STATE_OPEN\x10\x01\x12\x14\n\x10KEY_STATE_SEALED\x10\x02\x12\x1b\n\x17KEY_STATE_SHRED_PENDING\x10\x03\x12\x17\n\x13KEY_STATE_DESTROYED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,9 +43,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBKEY'].fields_by_name['key']._loaded_options = None
   _globals['_SUBKEY'].fields_by_name['key']._serialized_options = b'\210\265\030\004'
   _globals['_SUBJECTKIND']._serialized_start=222
-  _globals['_SUBJECTKIND']._serialized_end=316
-  _globals['_KEYSTATE']._serialized_start=319
-  _globals['_KEYSTATE']._serialized_end=452
+  _globals['_SUBJECTKIND']._serialized_end=348
+  _globals['_KEYSTATE']._serialized_start=351
+  _globals['_KEYSTATE']._serialized_end=484
   _globals['_SUBKEYS']._serialized_start=88
   _globals['_SUBKEYS']._serialized_end=147
   _globals['_SUBKEY']._serialized_start=149

@@ -31,6 +31,8 @@ class _SubjectKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubjectKi
     """A recording: its renditions and its metadata."""
     SUBJECT_KIND_CALL: _SubjectKind.ValueType  # 2
     """A call: what is known of it before, or without, a recording."""
+    SUBJECT_KIND_CALL_REVISION: _SubjectKind.ValueType  # 3
+    """A revision of a call's metadata: what became known late. Opened by the same right as the call."""
 
 class SubjectKind(_SubjectKind, metaclass=_SubjectKindEnumTypeWrapper):
     """What a data key belongs to."""
@@ -41,6 +43,8 @@ SUBJECT_KIND_RECORDING: SubjectKind.ValueType  # 1
 """A recording: its renditions and its metadata."""
 SUBJECT_KIND_CALL: SubjectKind.ValueType  # 2
 """A call: what is known of it before, or without, a recording."""
+SUBJECT_KIND_CALL_REVISION: SubjectKind.ValueType  # 3
+"""A revision of a call's metadata: what became known late. Opened by the same right as the call."""
 Global___SubjectKind: _TypeAlias = SubjectKind  # noqa: Y015
 
 class _KeyState:

@@ -251,7 +251,7 @@ class DocumentSigned(_message.Message):
     document_type: _builtins.str
     """What was signed, for example "receipt"."""
     subject_id: _builtins.str
-    """What the document is about: a recording's id."""
+    """What the document is about: a recording's id; a call's for a mark."""
     sha256: _builtins.bytes
     """SHA-256 of the document's bytes."""
     signing_key_id: _builtins.str

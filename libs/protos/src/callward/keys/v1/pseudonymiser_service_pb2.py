@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from callward.options.v1 import options_pb2 as callward_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,callward/keys/v1/pseudonymiser_service.proto\x12\x10\x63\x61llward.keys.v1\x1a!callward/options/v1/options.proto\"\x91\x01\n\x13PseudonymiseRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07quarter\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32 .callward.keys.v1.IdentifierKindB\x04\x88\xb5\x18\x02\x12\x14\n\x06values\x18\x04 \x03(\tB\x04\x88\xb5\x18\x05\"0\n\x14PseudonymiseResponse\x12\x18\n\npseudonyms\x18\x01 \x03(\x0c\x42\x04\x88\xb5\x18\x03\"G\n\x18GetFingerprintKeyRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x12\n\x04\x64\x61te\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\".\n\x19GetFingerprintKeyResponse\x12\x11\n\x03key\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x04*m\n\x0eIdentifierKind\x12\x1f\n\x1bIDENTIFIER_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19IDENTIFIER_KIND_TELEPHONE\x10\x01\x12\x1b\n\x17IDENTIFIER_KIND_PATIENT\x10\x02\x32\xe8\x01\n\rPseudonymiser\x12]\n\x0cPseudonymise\x12%.callward.keys.v1.PseudonymiseRequest\x1a&.callward.keys.v1.PseudonymiseResponse\x12l\n\x11GetFingerprintKey\x12*.callward.keys.v1.GetFingerprintKeyRequest\x1a+.callward.keys.v1.GetFingerprintKeyResponse\x1a\n\xa2\xb5\x18\x06ingestb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,callward/keys/v1/pseudonymiser_service.proto\x12\x10\x63\x61llward.keys.v1\x1a!callward/options/v1/options.proto\"\x91\x01\n\x13PseudonymiseRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07quarter\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x34\n\x04kind\x18\x03 \x01(\x0e\x32 .callward.keys.v1.IdentifierKindB\x04\x88\xb5\x18\x02\x12\x14\n\x06values\x18\x04 \x03(\tB\x04\x88\xb5\x18\x05\"0\n\x14PseudonymiseResponse\x12\x18\n\npseudonyms\x18\x01 \x03(\x0c\x42\x04\x88\xb5\x18\x03\"G\n\x18GetFingerprintKeyRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x12\n\x04\x64\x61te\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\".\n\x19GetFingerprintKeyResponse\x12\x11\n\x03key\x18\x01 \x01(\x0c\x42\x04\x88\xb5\x18\x04*\x95\x01\n\x0eIdentifierKind\x12\x1f\n\x1bIDENTIFIER_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19IDENTIFIER_KIND_TELEPHONE\x10\x01\x12\x1b\n\x17IDENTIFIER_KIND_PATIENT\x10\x02\x12&\n\"IDENTIFIER_KIND_EXTERNAL_REFERENCE\x10\x03\x32\xe8\x01\n\rPseudonymiser\x12]\n\x0cPseudonymise\x12%.callward.keys.v1.PseudonymiseRequest\x1a&.callward.keys.v1.PseudonymiseResponse\x12l\n\x11GetFingerprintKey\x12*.callward.keys.v1.GetFingerprintKeyRequest\x1a+.callward.keys.v1.GetFingerprintKeyResponse\x1a\n\xa2\xb5\x18\x06ingestb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,8 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETFINGERPRINTKEYRESPONSE'].fields_by_name['key']._serialized_options = b'\210\265\030\004'
   _globals['_PSEUDONYMISER']._loaded_options = None
   _globals['_PSEUDONYMISER']._serialized_options = b'\242\265\030\006ingest'
-  _globals['_IDENTIFIERKIND']._serialized_start=420
-  _globals['_IDENTIFIERKIND']._serialized_end=529
+  _globals['_IDENTIFIERKIND']._serialized_start=421
+  _globals['_IDENTIFIERKIND']._serialized_end=570
   _globals['_PSEUDONYMISEREQUEST']._serialized_start=102
   _globals['_PSEUDONYMISEREQUEST']._serialized_end=247
   _globals['_PSEUDONYMISERESPONSE']._serialized_start=249
@@ -60,6 +60,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETFINGERPRINTKEYREQUEST']._serialized_end=370
   _globals['_GETFINGERPRINTKEYRESPONSE']._serialized_start=372
   _globals['_GETFINGERPRINTKEYRESPONSE']._serialized_end=418
-  _globals['_PSEUDONYMISER']._serialized_start=532
-  _globals['_PSEUDONYMISER']._serialized_end=764
+  _globals['_PSEUDONYMISER']._serialized_start=573
+  _globals['_PSEUDONYMISER']._serialized_end=805
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,8 @@ class _IdentifierKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Identi
     """A telephone number in E.164 form."""
     IDENTIFIER_KIND_PATIENT: _IdentifierKind.ValueType  # 2
     """A patient's reference, for example a medical record number."""
+    IDENTIFIER_KIND_EXTERNAL_REFERENCE: _IdentifierKind.ValueType  # 3
+    """A call's reference in the system that placed it. Upper and lower case differ."""
 
 class IdentifierKind(_IdentifierKind, metaclass=_IdentifierKindEnumTypeWrapper):
     """What kind of identifier a value is: equal values of two kinds have different pseudonyms."""
@@ -41,6 +43,8 @@ IDENTIFIER_KIND_TELEPHONE: IdentifierKind.ValueType  # 1
 """A telephone number in E.164 form."""
 IDENTIFIER_KIND_PATIENT: IdentifierKind.ValueType  # 2
 """A patient's reference, for example a medical record number."""
+IDENTIFIER_KIND_EXTERNAL_REFERENCE: IdentifierKind.ValueType  # 3
+"""A call's reference in the system that placed it. Upper and lower case differ."""
 Global___IdentifierKind: _TypeAlias = IdentifierKind  # noqa: Y015
 
 @_typing.final

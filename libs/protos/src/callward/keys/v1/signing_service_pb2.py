@@ -26,7 +26,7 @@ from callward.options.v1 import options_pb2 as callward_dot_options_dot_v1_dot_o
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&callward/keys/v1/signing_service.proto\x12\x10\x63\x61llward.keys.v1\x1a!callward/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n\x0eReceiptConsent\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07outcome\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x12\n\x04rule\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x63itation\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1b\n\rrules_version\x18\x05 \x01(\tB\x04\x88\xb5\x18\x01\"\xd7\x01\n\x10ReceiptRetention\x12\x1d\n\x0fretention_class\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x36\n\x0cretain_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x36\n\x0c\x64\x65lete_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x63itation\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1c\n\x0epolicy_version\x18\x05 \x01(\tB\x04\x88\xb5\x18\x01\"\xa5\x03\n\x12SignReceiptRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1a\n\x0crecording_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07\x63\x61ll_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x13\n\x05state\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07reasons\x18\x05 \x03(\tB\x04\x88\xb5\x18\x02\x12\x1d\n\x0fmanifest_sha256\x18\x06 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x14\n\x06key_id\x18\x07 \x01(\tB\x04\x88\xb5\x18\x02\x12\x37\n\x07\x63onsent\x18\x08 \x01(\x0b\x32 .callward.keys.v1.ReceiptConsentB\x04\x88\xb5\x18\x02\x12;\n\tretention\x18\t \x01(\x0b\x32\".callward.keys.v1.ReceiptRetentionB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x65vent_id\x18\n \x01(\tB\x04\x88\xb5\x18\x02\x12\x1f\n\x11sender_commitment\x18\x0b \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x33\n\tsealed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\"\\\n\x13SignReceiptResponse\x12\x11\n\x03jws\x18\x01 \x01(\tB\x04\x88\xb5\x18\x03\x12\x14\n\x06sha256\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x1c\n\x0esigning_key_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01\"v\n\x15SignCheckpointRequest\x12\x14\n\x06origin\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x12\n\x04size\x18\x02 \x01(\x03\x42\x04\x88\xb5\x18\x01\x12\x12\n\x04root\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x1f\n\x11\x63onsistency_proof\x18\x04 \x03(\x0c\x42\x04\x88\xb5\x18\x01\"J\n\x16SignCheckpointResponse\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1c\n\x0esigning_key_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\"0\n\x18GetLastCheckpointRequest\x12\x14\n\x06origin\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\"W\n\x19GetLastCheckpointResponse\x12\x12\n\x04size\x18\x01 \x01(\x03\x42\x04\x88\xb5\x18\x01\x12\x12\n\x04root\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01\"K\n\x16ListSigningKeysRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\"\x8f\x01\n\nSigningKey\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1b\n\rdocument_type\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\x12\x18\n\npublic_key\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x34\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x01\"j\n\x17ListSigningKeysResponse\x12\x30\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.callward.keys.v1.SigningKeyB\x04\x88\xb5\x18\x01\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x32w\n\rReceiptSigner\x12Z\n\x0bSignReceipt\x12$.callward.keys.v1.SignReceiptRequest\x1a%.callward.keys.v1.SignReceiptResponse\x1a\n\xa2\xb5\x18\x06ingest2\xf0\x01\n\x10\x43heckpointSigner\x12\x63\n\x0eSignCheckpoint\x12\'.callward.keys.v1.SignCheckpointRequest\x1a(.callward.keys.v1.SignCheckpointResponse\x12l\n\x11GetLastCheckpoint\x12*.callward.keys.v1.GetLastCheckpointRequest\x1a+.callward.keys.v1.GetLastCheckpointResponse\x1a\t\xa2\xb5\x18\x05\x61udit2\x92\x01\n\x13SigningKeyDirectory\x12\x66\n\x0fListSigningKeys\x12(.callward.keys.v1.ListSigningKeysRequest\x1a).callward.keys.v1.ListSigningKeysResponse\x1a\x13\xa2\xb5\x18\x06ingest\xa2\xb5\x18\x05\x61uditb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&callward/keys/v1/signing_service.proto\x12\x10\x63\x61llward.keys.v1\x1a!callward/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x01\n\x0eReceiptConsent\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07outcome\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x12\n\x04rule\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x63itation\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1b\n\rrules_version\x18\x05 \x01(\tB\x04\x88\xb5\x18\x01\"\xd7\x01\n\x10ReceiptRetention\x12\x1d\n\x0fretention_class\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x36\n\x0cretain_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x36\n\x0c\x64\x65lete_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x63itation\x18\x04 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1c\n\x0epolicy_version\x18\x05 \x01(\tB\x04\x88\xb5\x18\x01\"\xa5\x03\n\x12SignReceiptRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x1a\n\x0crecording_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07\x63\x61ll_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x13\n\x05state\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07reasons\x18\x05 \x03(\tB\x04\x88\xb5\x18\x02\x12\x1d\n\x0fmanifest_sha256\x18\x06 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x14\n\x06key_id\x18\x07 \x01(\tB\x04\x88\xb5\x18\x02\x12\x37\n\x07\x63onsent\x18\x08 \x01(\x0b\x32 .callward.keys.v1.ReceiptConsentB\x04\x88\xb5\x18\x02\x12;\n\tretention\x18\t \x01(\x0b\x32\".callward.keys.v1.ReceiptRetentionB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x65vent_id\x18\n \x01(\tB\x04\x88\xb5\x18\x02\x12\x1f\n\x11sender_commitment\x18\x0b \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x33\n\tsealed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\"\\\n\x13SignReceiptResponse\x12\x11\n\x03jws\x18\x01 \x01(\tB\x04\x88\xb5\x18\x03\x12\x14\n\x06sha256\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x1c\n\x0esigning_key_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01\"\xc6\x02\n\x0fSignMarkRequest\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07\x63\x61ll_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x12\x15\n\x07mark_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x02\x12\x14\n\x06leg_id\x18\x04 \x01(\tB\x04\x88\xb5\x18\x02\x12\x12\n\x04kind\x18\x05 \x01(\tB\x04\x88\xb5\x18\x02\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\x88\xb5\x18\x02\x12,\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12/\n\x05until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x35\n\x0breceived_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x02\x12\x16\n\x08\x65vent_id\x18\n \x01(\tB\x04\x88\xb5\x18\x02\"Y\n\x10SignMarkResponse\x12\x11\n\x03jws\x18\x01 \x01(\tB\x04\x88\xb5\x18\x03\x12\x14\n\x06sha256\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x03\x12\x1c\n\x0esigning_key_id\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01\"v\n\x15SignCheckpointRequest\x12\x14\n\x06origin\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x12\n\x04size\x18\x02 \x01(\x03\x42\x04\x88\xb5\x18\x01\x12\x12\n\x04root\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x1f\n\x11\x63onsistency_proof\x18\x04 \x03(\x0c\x42\x04\x88\xb5\x18\x01\"J\n\x16SignCheckpointResponse\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1c\n\x0esigning_key_id\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\"0\n\x18GetLastCheckpointRequest\x12\x14\n\x06origin\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\"W\n\x19GetLastCheckpointResponse\x12\x12\n\x04size\x18\x01 \x01(\x03\x42\x04\x88\xb5\x18\x01\x12\x12\n\x04root\x18\x02 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\x88\xb5\x18\x01\"K\n\x16ListSigningKeysRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\x88\xb5\x18\x02\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\"\x8f\x01\n\nSigningKey\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\x88\xb5\x18\x01\x12\x1b\n\rdocument_type\x18\x02 \x01(\tB\x04\x88\xb5\x18\x01\x12\x18\n\npublic_key\x18\x03 \x01(\x0c\x42\x04\x88\xb5\x18\x01\x12\x34\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\x88\xb5\x18\x01\"j\n\x17ListSigningKeysResponse\x12\x30\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.callward.keys.v1.SigningKeyB\x04\x88\xb5\x18\x01\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\x88\xb5\x18\x02\x32w\n\rReceiptSigner\x12Z\n\x0bSignReceipt\x12$.callward.keys.v1.SignReceiptRequest\x1a%.callward.keys.v1.SignReceiptResponse\x1a\n\xa2\xb5\x18\x06ingest2k\n\nMarkSigner\x12Q\n\x08SignMark\x12!.callward.keys.v1.SignMarkRequest\x1a\".callward.keys.v1.SignMarkResponse\x1a\n\xa2\xb5\x18\x06ingest2\xf0\x01\n\x10\x43heckpointSigner\x12\x63\n\x0eSignCheckpoint\x12\'.callward.keys.v1.SignCheckpointRequest\x1a(.callward.keys.v1.SignCheckpointResponse\x12l\n\x11GetLastCheckpoint\x12*.callward.keys.v1.GetLastCheckpointRequest\x1a+.callward.keys.v1.GetLastCheckpointResponse\x1a\t\xa2\xb5\x18\x05\x61udit2\x92\x01\n\x13SigningKeyDirectory\x12\x66\n\x0fListSigningKeys\x12(.callward.keys.v1.ListSigningKeysRequest\x1a).callward.keys.v1.ListSigningKeysResponse\x1a\x13\xa2\xb5\x18\x06ingest\xa2\xb5\x18\x05\x61uditb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -83,6 +83,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNRECEIPTRESPONSE'].fields_by_name['sha256']._serialized_options = b'\210\265\030\003'
   _globals['_SIGNRECEIPTRESPONSE'].fields_by_name['signing_key_id']._loaded_options = None
   _globals['_SIGNRECEIPTRESPONSE'].fields_by_name['signing_key_id']._serialized_options = b'\210\265\030\001'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['call_id']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['call_id']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['mark_id']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['mark_id']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['leg_id']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['leg_id']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['kind']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['kind']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['reason']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['at']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['at']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['until']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['until']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['received_at']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['received_at']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKREQUEST'].fields_by_name['event_id']._loaded_options = None
+  _globals['_SIGNMARKREQUEST'].fields_by_name['event_id']._serialized_options = b'\210\265\030\002'
+  _globals['_SIGNMARKRESPONSE'].fields_by_name['jws']._loaded_options = None
+  _globals['_SIGNMARKRESPONSE'].fields_by_name['jws']._serialized_options = b'\210\265\030\003'
+  _globals['_SIGNMARKRESPONSE'].fields_by_name['sha256']._loaded_options = None
+  _globals['_SIGNMARKRESPONSE'].fields_by_name['sha256']._serialized_options = b'\210\265\030\003'
+  _globals['_SIGNMARKRESPONSE'].fields_by_name['signing_key_id']._loaded_options = None
+  _globals['_SIGNMARKRESPONSE'].fields_by_name['signing_key_id']._serialized_options = b'\210\265\030\001'
   _globals['_SIGNCHECKPOINTREQUEST'].fields_by_name['origin']._loaded_options = None
   _globals['_SIGNCHECKPOINTREQUEST'].fields_by_name['origin']._serialized_options = b'\210\265\030\001'
   _globals['_SIGNCHECKPOINTREQUEST'].fields_by_name['size']._loaded_options = None
@@ -121,6 +147,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSIGNINGKEYSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\210\265\030\002'
   _globals['_RECEIPTSIGNER']._loaded_options = None
   _globals['_RECEIPTSIGNER']._serialized_options = b'\242\265\030\006ingest'
+  _globals['_MARKSIGNER']._loaded_options = None
+  _globals['_MARKSIGNER']._serialized_options = b'\242\265\030\006ingest'
   _globals['_CHECKPOINTSIGNER']._loaded_options = None
   _globals['_CHECKPOINTSIGNER']._serialized_options = b'\242\265\030\005audit'
   _globals['_SIGNINGKEYDIRECTORY']._loaded_options = None
@@ -133,24 +161,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNRECEIPTREQUEST']._serialized_end=910
   _globals['_SIGNRECEIPTRESPONSE']._serialized_start=912
   _globals['_SIGNRECEIPTRESPONSE']._serialized_end=1004
-  _globals['_SIGNCHECKPOINTREQUEST']._serialized_start=1006
-  _globals['_SIGNCHECKPOINTREQUEST']._serialized_end=1124
-  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_start=1126
-  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_end=1200
-  _globals['_GETLASTCHECKPOINTREQUEST']._serialized_start=1202
-  _globals['_GETLASTCHECKPOINTREQUEST']._serialized_end=1250
-  _globals['_GETLASTCHECKPOINTRESPONSE']._serialized_start=1252
-  _globals['_GETLASTCHECKPOINTRESPONSE']._serialized_end=1339
-  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_start=1341
-  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_end=1416
-  _globals['_SIGNINGKEY']._serialized_start=1419
-  _globals['_SIGNINGKEY']._serialized_end=1562
-  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_start=1564
-  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_end=1670
-  _globals['_RECEIPTSIGNER']._serialized_start=1672
-  _globals['_RECEIPTSIGNER']._serialized_end=1791
-  _globals['_CHECKPOINTSIGNER']._serialized_start=1794
-  _globals['_CHECKPOINTSIGNER']._serialized_end=2034
-  _globals['_SIGNINGKEYDIRECTORY']._serialized_start=2037
-  _globals['_SIGNINGKEYDIRECTORY']._serialized_end=2183
+  _globals['_SIGNMARKREQUEST']._serialized_start=1007
+  _globals['_SIGNMARKREQUEST']._serialized_end=1333
+  _globals['_SIGNMARKRESPONSE']._serialized_start=1335
+  _globals['_SIGNMARKRESPONSE']._serialized_end=1424
+  _globals['_SIGNCHECKPOINTREQUEST']._serialized_start=1426
+  _globals['_SIGNCHECKPOINTREQUEST']._serialized_end=1544
+  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_start=1546
+  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_end=1620
+  _globals['_GETLASTCHECKPOINTREQUEST']._serialized_start=1622
+  _globals['_GETLASTCHECKPOINTREQUEST']._serialized_end=1670
+  _globals['_GETLASTCHECKPOINTRESPONSE']._serialized_start=1672
+  _globals['_GETLASTCHECKPOINTRESPONSE']._serialized_end=1759
+  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_start=1761
+  _globals['_LISTSIGNINGKEYSREQUEST']._serialized_end=1836
+  _globals['_SIGNINGKEY']._serialized_start=1839
+  _globals['_SIGNINGKEY']._serialized_end=1982
+  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_start=1984
+  _globals['_LISTSIGNINGKEYSRESPONSE']._serialized_end=2090
+  _globals['_RECEIPTSIGNER']._serialized_start=2092
+  _globals['_RECEIPTSIGNER']._serialized_end=2211
+  _globals['_MARKSIGNER']._serialized_start=2213
+  _globals['_MARKSIGNER']._serialized_end=2320
+  _globals['_CHECKPOINTSIGNER']._serialized_start=2323
+  _globals['_CHECKPOINTSIGNER']._serialized_end=2563
+  _globals['_SIGNINGKEYDIRECTORY']._serialized_start=2566
+  _globals['_SIGNINGKEYDIRECTORY']._serialized_end=2712
 # @@protoc_insertion_point(module_scope)

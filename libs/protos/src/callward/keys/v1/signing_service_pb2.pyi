@@ -204,6 +204,100 @@ class SignReceiptResponse(_message.Message):
 Global___SignReceiptResponse: _TypeAlias = SignReceiptResponse  # noqa: Y015
 
 @_typing.final
+class SignMarkRequest(_message.Message):
+    """What a control mark states."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    MARK_ID_FIELD_NUMBER: _builtins.int
+    LEG_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The tenant."""
+    call_id: _builtins.str
+    """The call, whose own data key has to be sealed."""
+    mark_id: _builtins.str
+    """The mark."""
+    leg_id: _builtins.str
+    """The leg that it is about, a code; empty when it is about the whole call."""
+    kind: _builtins.str
+    """What happened: a code, for example "mask"."""
+    reason: _builtins.str
+    """Why: a code of lower-case letters and hyphens. Never empty for "mask" and "pause"."""
+    event_id: _builtins.str
+    """The id of the event that puts the mark on record."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """When a mask that was known beforehand ends."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When ingest was told."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        call_id: _builtins.str = ...,
+        mark_id: _builtins.str = ...,
+        leg_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "received_at", b"received_at", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "call_id", b"call_id", "event_id", b"event_id", "kind", b"kind", "leg_id", b"leg_id", "mark_id", b"mark_id", "reason", b"reason", "received_at", b"received_at", "tenant_id", b"tenant_id", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignMarkRequest: _TypeAlias = SignMarkRequest  # noqa: Y015
+
+@_typing.final
+class SignMarkResponse(_message.Message):
+    """A signed mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JWS_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    SIGNING_KEY_ID_FIELD_NUMBER: _builtins.int
+    jws: _builtins.str
+    """The compact JWS."""
+    sha256: _builtins.bytes
+    """SHA-256 of the JWS's bytes: a leaf of the log names it."""
+    signing_key_id: _builtins.str
+    """The signing key's id."""
+    def __init__(
+        self,
+        *,
+        jws: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+        signing_key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jws", b"jws", "sha256", b"sha256", "signing_key_id", b"signing_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignMarkResponse: _TypeAlias = SignMarkResponse  # noqa: Y015
+
+@_typing.final
 class SignCheckpointRequest(_message.Message):
     """Asks for a checkpoint."""
 
@@ -356,7 +450,7 @@ class SigningKey(_message.Message):
     key_id: _builtins.str
     """The id that documents name."""
     document_type: _builtins.str
-    """What it signs: "receipt" or "checkpoint"."""
+    """What it signs: "receipt", "mark" or "checkpoint"."""
     public_key: _builtins.bytes
     """The Ed25519 public key (32 bytes)."""
     @_builtins.property

@@ -101,6 +101,82 @@ class ReceiptSigner:
             _registered_method=True)
 
 
+class MarkSignerStub:
+    """Signs control marks of calls. The signing side builds the bytes.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.SignMark = channel.unary_unary(
+                '/callward.keys.v1.MarkSigner/SignMark',
+                request_serializer=callward_dot_keys_dot_v1_dot_signing__service__pb2.SignMarkRequest.SerializeToString,
+                response_deserializer=callward_dot_keys_dot_v1_dot_signing__service__pb2.SignMarkResponse.FromString,
+                _registered_method=True)
+
+
+class MarkSignerServicer:
+    """Signs control marks of calls. The signing side builds the bytes.
+    """
+
+    def SignMark(self, request, context):
+        """Signs one control mark as a JWS of type "callward-mark+jws".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_MarkSignerServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'SignMark': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignMark,
+                    request_deserializer=callward_dot_keys_dot_v1_dot_signing__service__pb2.SignMarkRequest.FromString,
+                    response_serializer=callward_dot_keys_dot_v1_dot_signing__service__pb2.SignMarkResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'callward.keys.v1.MarkSigner', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('callward.keys.v1.MarkSigner', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class MarkSigner:
+    """Signs control marks of calls. The signing side builds the bytes.
+    """
+
+    @staticmethod
+    def SignMark(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/callward.keys.v1.MarkSigner/SignMark',
+            callward_dot_keys_dot_v1_dot_signing__service__pb2.SignMarkRequest.SerializeToString,
+            callward_dot_keys_dot_v1_dot_signing__service__pb2.SignMarkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class CheckpointSignerStub:
     """Signs checkpoints of the audit log and refuses a history that does not grow out of the last one it signed.
     """

@@ -57,6 +57,37 @@ class ReceiptSignerServicer(metaclass=_abc_1.ABCMeta):
 
 def add_ReceiptSignerServicer_to_server(servicer: ReceiptSignerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class MarkSignerStub:
+    """Signs control marks of calls. The signing side builds the bytes."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> MarkSignerAsyncStub: ...
+    SignMark: _grpc.UnaryUnaryMultiCallable[_signing_service_pb2.SignMarkRequest, _signing_service_pb2.SignMarkResponse]
+    """Signs one control mark as a JWS of type "callward-mark+jws"."""
+
+@_typing.type_check_only
+class MarkSignerAsyncStub(MarkSignerStub):
+    """Signs control marks of calls. The signing side builds the bytes."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    SignMark: _aio.UnaryUnaryMultiCallable[_signing_service_pb2.SignMarkRequest, _signing_service_pb2.SignMarkResponse]  # type: ignore[assignment]
+    """Signs one control mark as a JWS of type "callward-mark+jws"."""
+
+class MarkSignerServicer(metaclass=_abc_1.ABCMeta):
+    """Signs control marks of calls. The signing side builds the bytes."""
+
+    @_abc_1.abstractmethod
+    def SignMark(
+        self,
+        request: _signing_service_pb2.SignMarkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_service_pb2.SignMarkResponse, _abc.Awaitable[_signing_service_pb2.SignMarkResponse]]:
+        """Signs one control mark as a JWS of type "callward-mark+jws"."""
+
+def add_MarkSignerServicer_to_server(servicer: MarkSignerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class CheckpointSignerStub:
     """Signs checkpoints of the audit log and refuses a history that does not grow out of the last one it signed."""
 

@@ -68,7 +68,7 @@ class Resource(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     RIGHTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What it is: postgresql, objects, wraps, transit or issuer."""
+    """What it is: postgresql, objects, wraps, transit, issuer or webhook-receivers."""
     @_builtins.property
     def rights(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the component may do there: read, write or both."""
