@@ -21,6 +21,7 @@ from callward_keys.domain.model import Subject, SubjectKind
 SUBJECT_KINDS = {
     SubjectKind.recording: data_key_pb2.SUBJECT_KIND_RECORDING,
     SubjectKind.call: data_key_pb2.SUBJECT_KIND_CALL,
+    SubjectKind.call_revision: data_key_pb2.SUBJECT_KIND_CALL_REVISION,
 }
 
 

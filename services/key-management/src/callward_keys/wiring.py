@@ -15,6 +15,8 @@ from callward.keys.v1 import pseudonymiser_service_pb2 as pseudonymiser_pb
 from callward.keys.v1 import pseudonymiser_service_pb2_grpc as pseudonymiser_grpc
 from callward.keys.v1 import signing_service_pb2 as signing_pb
 from callward.keys.v1 import signing_service_pb2_grpc as signing_grpc
+from callward.keys.v1 import webhook_secret_service_pb2 as webhook_pb
+from callward.keys.v1 import webhook_secret_service_pb2_grpc as webhook_grpc
 from callward_common.clock import Clock
 from callward_common.db import Database, OutboxRelay, WatermarkTracker
 from callward_common.events.bus import EventBus
@@ -29,16 +31,20 @@ from callward_common.tenancy.projection import TenantProjection
 from callward_common.tokens import TokenVerifier
 from callward_keys.app.issuing import Issuing
 from callward_keys.app.keyring import SigningKeyring
+from callward_keys.app.mark_signing import MarkSigning
 from callward_keys.app.opening import Openings
 from callward_keys.app.pseudonyms import Pseudonymising
 from callward_keys.app.signing import CheckpointSigning, ReceiptSigning
+from callward_keys.app.webhooks import WebhookSecretDeriving
 from callward_keys.grpc_api import (
     CheckpointSigner,
     DataKeyIssuer,
     DataKeyOpener,
+    MarkSigner,
     Pseudonymiser,
     ReceiptSigner,
     SigningKeyDirectory,
+    WebhookSecrets,
 )
 from callward_keys.people import DirectoryTenants, TokenPeople
 from callward_keys.ports import Tenants, Transit, Units
@@ -71,8 +77,10 @@ def build(
         ),
         Pseudonymiser(Pseudonymising(transit, tenants, clock)),
         ReceiptSigner(ReceiptSigning(units, keyring, clock)),
+        MarkSigner(MarkSigning(units, keyring, clock)),
         CheckpointSigner(CheckpointSigning(DatabaseCheckpoints(db), keyring)),
         SigningKeyDirectory(keyring),
+        WebhookSecrets(WebhookSecretDeriving(transit, tenants)),
     )
     tenant_consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: projection.handler}, clock=clock
@@ -110,7 +118,9 @@ _GENERATED: dict[type, tuple[Callable[[Any, Any], None], FileDescriptor]] = {
     DataKeyOpener: (opener_grpc.add_DataKeyOpenerServicer_to_server, opener_pb.DESCRIPTOR),
     Pseudonymiser: (pseudonymiser_grpc.add_PseudonymiserServicer_to_server, pseudonymiser_pb.DESCRIPTOR),
     ReceiptSigner: (signing_grpc.add_ReceiptSignerServicer_to_server, signing_pb.DESCRIPTOR),
+    MarkSigner: (signing_grpc.add_MarkSignerServicer_to_server, signing_pb.DESCRIPTOR),
     CheckpointSigner: (signing_grpc.add_CheckpointSignerServicer_to_server, signing_pb.DESCRIPTOR),
+    WebhookSecrets: (webhook_grpc.add_WebhookSecretsServicer_to_server, webhook_pb.DESCRIPTOR),
     SigningKeyDirectory: (signing_grpc.add_SigningKeyDirectoryServicer_to_server, signing_pb.DESCRIPTOR),
 }
 

@@ -25,6 +25,7 @@ class DocumentType(StrEnum):
     """What is signed: each type has a transit key of its own."""
 
     receipt = "receipt"
+    mark = "mark"
     checkpoint = "checkpoint"
 
     @property

@@ -156,6 +156,14 @@ class ManifestMismatch(CallwardError):
     title = "Not the registered manifest"
 
 
+class CallNotRegistered(CallwardError):
+    """A mark is about a call that has no sealed key: it is not on record, or it is being destroyed."""
+
+    category = Category.precondition
+    type = "call-not-registered"
+    title = "Not a registered call"
+
+
 class CheckpointConflict(CallwardError):
     """A checkpoint does not grow out of the last one signed: another root, a smaller size, or no valid proof."""
 

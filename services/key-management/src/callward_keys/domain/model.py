@@ -22,6 +22,7 @@ class SubjectKind(StrEnum):
 
     recording = "recording"
     call = "call"
+    call_revision = "call-revision"
 
 
 class KeyState(StrEnum):
@@ -35,7 +36,7 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a data key is for: a recording or a call of a tenant, by its id (UUIDv7)."""
+    """What a data key is for: a recording, a call or a call's revision of a tenant, by its id (UUIDv7)."""
 
     tenant_id: str
     kind: SubjectKind

@@ -23,13 +23,16 @@ class IdentifierKind(StrEnum):
 
     telephone = "telephone"
     patient = "patient"
+    external_reference = "external-reference"
 
 
 def normalise(kind: IdentifierKind, value: str) -> str:
     """Gives the one form of an identifier. Raises InvalidRequest without repeating the value.
 
     Telephone numbers lose their separators and must be E.164 then; patients' references lose surrounding and
-    repeated white space and the difference between cases and compatible characters (Unicode NFKC, casefold).
+    repeated white space and the difference between cases and compatible characters (Unicode NFKC, casefold). External
+    references are another system's: they lose surrounding white space and the difference between equivalent
+    sequences of characters (Unicode NFC), and nothing else.
     """
     if not 0 < len(value) <= MAX_CHARACTERS:
         raise InvalidRequest(f"An identifier is empty or longer than {MAX_CHARACTERS} characters.")
@@ -38,6 +41,11 @@ def normalise(kind: IdentifierKind, value: str) -> str:
         if _E164.fullmatch(number) is None:
             raise InvalidRequest("A telephone number is not in E.164 form.")
         return number
+    if kind is IdentifierKind.external_reference:
+        external = unicodedata.normalize("NFC", value).strip()
+        if not external or not external.isprintable():
+            raise InvalidRequest("An external reference is blank or has control characters.")
+        return external
     reference = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
     if not reference or not reference.isprintable():
         raise InvalidRequest("A patient's reference is blank or has control characters.")

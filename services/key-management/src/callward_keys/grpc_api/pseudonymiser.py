@@ -11,6 +11,7 @@ from callward_keys.domain.pseudonyms import IdentifierKind
 _KINDS = {
     pb.IDENTIFIER_KIND_TELEPHONE: IdentifierKind.telephone,
     pb.IDENTIFIER_KIND_PATIENT: IdentifierKind.patient,
+    pb.IDENTIFIER_KIND_EXTERNAL_REFERENCE: IdentifierKind.external_reference,
 }
 
 
