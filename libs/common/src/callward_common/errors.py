@@ -63,6 +63,8 @@ class CallwardError(Exception):
     category: ClassVar[Category] = Category.internal
     type: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Internal error"
+    #: The problem type's URI where a standard has registered one (RFC 9457 section 4.2).
+    type_uri: ClassVar[str | None] = None
 
     def __init_subclass__(cls) -> None:
         """Gives a class that states a type and no title the words of the type as its title."""
@@ -151,6 +153,20 @@ class Conflict(CallwardError):
     type = "conflict"
 
 
+class Gone(CallwardError):
+    """What was asked for was here and is not any more."""
+
+    category = Category.gone
+    type = "gone"
+
+
+class TooManyRequests(CallwardError):
+    """A stated rate or quota is used up."""
+
+    category = Category.rate
+    type = "too-many-requests"
+
+
 class TooLarge(CallwardError):
     """The body is larger than the limit."""
 
@@ -220,7 +236,7 @@ def to_problem(error: CallwardError, request_id: str) -> dict[str, JsonValue]:
     """Gives the RFC 9457 problem document of an error. Extras never overwrite its standard members."""
     return {
         **error.extra,
-        "type": f"urn:callward:problem:{error.type}",
+        "type": error.type_uri or f"urn:callward:problem:{error.type}",
         "title": error.title,
         "status": error.http_status,
         "detail": error.detail,

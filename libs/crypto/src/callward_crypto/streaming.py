@@ -10,6 +10,7 @@ and the header counts as the first 40 bytes of segment 0.
 """
 
 import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Self
@@ -30,6 +31,8 @@ PLAINTEXT_SEGMENT_SIZE = SEGMENT_SIZE - TAG_SIZE
 MAX_SEGMENTS = 2**32
 
 _SALT_SIZE = 32
+#: Segments that are sealed before they are copied out: the scratch memory of a thread is a mebibyte at most.
+_SCRATCH_SEGMENTS = 16
 
 BytesLike = bytes | bytearray | memoryview
 
@@ -103,6 +106,25 @@ class _SegmentCipher:
         return self._prefix + index.to_bytes(4, "big") + (b"\x01" if last else b"\x00")
 
 
+class _Scratch(threading.local):
+    """Memory of a thread that ciphertext is written into and copied from; plaintext is never in it.
+
+    Large fresh memory for every call would cost as much as the encryption itself.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def view(self, segments: int) -> memoryview:
+        size = segments * SEGMENT_SIZE
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        return memoryview(self._buffer)[:size]
+
+
+_scratch = _Scratch()
+
+
 class StreamEncryptor:
     """Encrypts one stream under a fresh random header; holds back at most one segment of plaintext.
 
@@ -139,14 +161,19 @@ class StreamEncryptor:
         self.plaintext_size += len(source)
         # Exactly those segments after which at least one byte is left.
         count = max(0, _segments(ciphertext_size(self.plaintext_size)) - 1 - self._index)
-        ready = memoryview(bytearray(count * SEGMENT_SIZE))
-        for start in range(0, len(ready), SEGMENT_SIZE):
-            room = self._capacity - self._held_size
-            plaintext = source[:room] if room == self._capacity else self._hold(source[:room])
-            self._seal(cipher, plaintext, ready[start : start + SEGMENT_SIZE], last=False)
-            source = source[room:]
+        ready: list[bytes] = []
+        while count:
+            run = min(count, _SCRATCH_SEGMENTS)
+            target = _scratch.view(run)
+            for start in range(0, len(target), SEGMENT_SIZE):
+                room = self._capacity - self._held_size
+                plaintext = source[:room] if room == self._capacity else self._hold(source[:room])
+                self._seal(cipher, plaintext, target[start : start + SEGMENT_SIZE], last=False)
+                source = source[room:]
+            ready.append(bytes(target))
+            count -= run
         self._hold(source)
-        return bytes(ready)
+        return ready[0] if len(ready) == 1 else b"".join(ready)
 
     def finish(self) -> bytes:
         """Returns the last segment (with the header when it is the only one); the stream takes no more after it."""

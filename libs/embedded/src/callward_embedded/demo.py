@@ -39,7 +39,7 @@ DEMO_USERS: Final[Mapping[str, frozenset[str]]] = {
 
 #: Machine clients by id, with the scopes that they may ask for.
 DEMO_CLIENTS: Final[Mapping[str, frozenset[str]]] = {
-    "call-platform": frozenset({"calls:write", "recordings:write"}),
+    "call-platform": frozenset({"calls:write", "recordings:write", "webhooks:manage"}),
     "siem": frozenset({"events:read"}),
 }
 

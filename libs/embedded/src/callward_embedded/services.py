@@ -102,7 +102,9 @@ def _ingest(adapters: Adapters) -> Service:
     from callward_ingest.settings import IngestSettings
     from callward_ingest.wiring import build
 
-    return build(IngestSettings(), objects=adapters.objects, jwks=adapters.jwks, **adapters.common("ingest"))
+    # Receivers of a development machine are on it.
+    settings = IngestSettings(webhook_loopback=True)
+    return build(settings, objects=adapters.objects, jwks=adapters.jwks, **adapters.common("ingest"))
 
 
 def _access(adapters: Adapters) -> Service:

@@ -1,6 +1,7 @@
 """What surrounds every request of a door. Pure ASGI: bodies stream through untouched in both directions."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.context import Context
@@ -96,9 +97,9 @@ class BodyLimit:
     route asks who sends it.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        """`max_bytes` bounds the body as it arrives, whatever Content-Length says."""
-        self._app, self._max_bytes = app, max_bytes
+    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int] | None = None) -> None:
+        """`max_bytes` bounds the body as it arrives, whatever Content-Length says; `larger`: by a route's template."""
+        self._app, self._max_bytes, self._larger = app, max_bytes, larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -112,7 +113,9 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes and (json or not _streams(scope)):
+            # The route is known once the body is asked for.
+            limit = self._larger.get(getattr(scope.get("route"), "path", ""), self._max_bytes)
+            if received > limit and (json or not _streams(scope)):
                 raise HTTPException(413)
             return message
 
