@@ -6,19 +6,23 @@ from callward.ingest.v1 import recording_pb2, recording_reader_service_pb2, reco
 from callward_common.errors import InvalidRequest
 from callward_common.http.cursors import decode_cursor, encode_cursor
 from callward_common.ids import parse_id
+from callward_ingest.app.media import Playable
 from callward_ingest.app.reading import Reading
 from callward_ingest.domain.recordings import RecordingFilter, RecordingState
-from callward_ingest.translate import STATES, summary_message
+from callward_ingest.translate import STATES, mark_message, revision_message, summary_message
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+#: As many marks go along with a recording: the rest is the call platform's to list.
+MOST_MARKS = 500
 _SHAPE = {"before": str, "states": str, "queue": str}
 
 
 class RecordingReader(recording_reader_service_pb2_grpc.RecordingReaderServicer):
     """Reads what is known of recordings."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, playable: Playable) -> None:
         self._reading = reading
+        self._playable = playable
 
     async def ListRecordings(
         self, request: recording_reader_service_pb2.ListRecordingsRequest, context: Any
@@ -39,6 +43,8 @@ class RecordingReader(recording_reader_service_pb2_grpc.RecordingReaderServicer)
         """Returns one sealed or quarantined recording with its manifest and its call's sealed document."""
         tenant, recording_id = _tenant(request.tenant_id), parse_id(request.recording_id)
         recording, manifest, call = await self._reading.sealed(tenant, recording_id)
+        revisions = await self._reading.revisions(tenant, call.call_id)
+        marks, more_marks = await self._reading.marks(tenant, call.call_id, MOST_MARKS)
         return recording_reader_service_pb2.GetRecordingResponse(
             summary=summary_message(recording),
             manifest=manifest,
@@ -46,6 +52,24 @@ class RecordingReader(recording_reader_service_pb2_grpc.RecordingReaderServicer)
                 subject_id=call.call_id, ciphertext=call.document.ciphertext
             ),
             key_id=recording.key_id or "",
+            marks=[mark_message(mark) for mark in marks],
+            more_marks=more_marks,
+            revisions=[revision_message(each) for each in revisions],
+        )
+
+    async def GetMedia(
+        self, request: recording_reader_service_pb2.GetMediaRequest, context: Any
+    ) -> recording_reader_service_pb2.GetMediaResponse:
+        """Returns what is needed to play one recording; its manifest unless the caller holds it already."""
+        tenant, recording_id = _tenant(request.tenant_id), parse_id(request.recording_id)
+        recording, digest, manifest = await self._playable.media(
+            tenant, recording_id, request.known_manifest_sha256
+        )
+        return recording_reader_service_pb2.GetMediaResponse(
+            summary=summary_message(recording),
+            key_id=recording.key_id or "",
+            manifest_sha256=digest,
+            manifest=manifest or b"",
         )
 
 

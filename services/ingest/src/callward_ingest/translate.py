@@ -1,12 +1,16 @@
 """Recordings, media and times as protobuf has them: in events, for neighbours and for the gateway."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from callward.ingest.v1 import recording_pb2
+from callward_common.events.actors import actor_to_proto
+from callward_ingest.domain.marks import Mark
 from callward_ingest.domain.recordings import Measured, Recording, RecordingState
+from callward_ingest.domain.revisions import Revision
 
 STATES = {
     recording_pb2.RECORDING_STATE_RECEIVING: RecordingState.receiving,
@@ -42,6 +46,37 @@ def media_message(media: Measured) -> recording_pb2.MediaFacts:
         bytes_per_second=media.bytes_per_second,
         size=media.size,
         findings=media.findings,
+        levels=[
+            recording_pb2.ChannelLevel(
+                rms_dbfs=level.rms_dbfs,
+                peak_dbfs=level.peak_dbfs,
+                silence=level.silence,
+                clipped=level.clipped,
+            )
+            for level in media.levels
+        ],
+    )
+
+
+def masked_messages(masked: Sequence[tuple[int, int]]) -> list[recording_pb2.MaskedRange]:
+    """Gives the messages of what was silenced."""
+    return [
+        recording_pb2.MaskedRange(start_microseconds=start, end_microseconds=end) for start, end in masked
+    ]
+
+
+def mark_message(mark: Mark) -> recording_pb2.ControlMark:
+    """Gives a control mark as its statement has it."""
+    stated = mark.stated
+    return recording_pb2.ControlMark(
+        mark_id=mark.statement.mark_id,
+        kind=stated.kind.value,
+        leg_id=stated.leg_id or "",
+        reason=stated.reason,
+        at=to_timestamp(stated.at),
+        until=None if stated.until is None else to_timestamp(stated.until),
+        received_at=to_timestamp(mark.statement.received_at),
+        statement_sha256=mark.signed.sha256,
     )
 
 
@@ -56,7 +91,11 @@ def summary_message(recording: Recording) -> recording_pb2.RecordingSummary:
         call_started_at=to_timestamp(recording.call_started_at),
         retention_class=recording.retention_class or "",
         retention_citation=recording.retention_citation or "",
+        masked=masked_messages(recording.masked),
+        leg_id=recording.leg_id or "",
     )
+    if recording.clock_started_at is not None:
+        summary.clock_started_at.CopyFrom(to_timestamp(recording.clock_started_at))
     if recording.sealed_at is not None:
         summary.sealed_at.CopyFrom(to_timestamp(recording.sealed_at))
     if recording.retain_until is not None:
@@ -64,3 +103,16 @@ def summary_message(recording: Recording) -> recording_pb2.RecordingSummary:
     if recording.media is not None:
         summary.media.CopyFrom(media_message(recording.media))
     return summary
+
+
+def revision_message(revision: Revision) -> recording_pb2.SealedRevision:
+    """Gives a revision of a call's metadata with its sealed document."""
+    entry, document = revision.entry, revision.document
+    sealed = recording_pb2.SealedDocument(subject_id=entry.revision_id, ciphertext=document.ciphertext)
+    return recording_pb2.SealedRevision(
+        document=sealed,
+        number=entry.number,
+        revised_at=to_timestamp(entry.revised_at),
+        actor=actor_to_proto(entry.actor),
+        changed=entry.changed,
+    )

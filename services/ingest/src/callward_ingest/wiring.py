@@ -9,31 +9,30 @@ from callward_common.events.consumer import EventConsumer
 from callward_common.events.watermark import GrpcWatermarkSource
 from callward_common.grpc.client import Channels
 from callward_common.grpc.server import GrpcBinding
-from callward_common.objects.store import ObjectStore
 from callward_common.runtime.service import Service
 from callward_common.tenancy.projection import TenantProjection
 from callward_common.tokens import JwksSource, TokenVerifier
-from callward_ingest.app.attempts import Attempts
-from callward_ingest.app.background import Background
-from callward_ingest.app.calls import Calls
 from callward_ingest.app.denials import Denials
 from callward_ingest.app.directory import Directory
-from callward_ingest.app.fingerprints import Fingerprints
-from callward_ingest.app.giving_up import GivingUp
-from callward_ingest.app.limits import Limits
-from callward_ingest.app.once import Once
+from callward_ingest.app.legs import Legs
+from callward_ingest.app.media import Playable
+from callward_ingest.app.objects import LockingStore
+from callward_ingest.app.proofs import Proofs
 from callward_ingest.app.reading import Reading
-from callward_ingest.app.uploads import Uploads
+from callward_ingest.app.running import StopUploads
 from callward_ingest.grpc_api import RecordingReader
-from callward_ingest.http.app import make_http
+from callward_ingest.http.app import UseCases, make_http
 from callward_ingest.http.guard import Guard
-from callward_ingest.manifest import encode_manifest
-from callward_ingest.neighbours.consent import GrpcConsent
-from callward_ingest.neighbours.keys import GrpcKeys, GrpcPseudonyms
-from callward_ingest.neighbours.retention import GrpcPlanner
-from callward_ingest.neighbours.signing import GrpcSigner, GrpcSigningKeys
+from callward_ingest.neighbours.proofs import GrpcEventProofs
+from callward_ingest.neighbours.signing import GrpcSigningKeys
 from callward_ingest.settings import IngestSettings
-from callward_ingest.store import DatabaseUnits
+from callward_ingest.store.media import DatabaseMedia
+from callward_ingest.store.proofs import DatabaseReceiptEvents
+from callward_ingest.wiring_base import Base, build_base
+from callward_ingest.wiring_calls import build_calls, build_marks
+from callward_ingest.wiring_history import build_reconciliations, build_revisions
+from callward_ingest.wiring_uploads import Uploading, build_uploading
+from callward_ingest.wiring_webhooks import WebhookParts, build_webhooks
 
 NAME = "ingest"
 
@@ -45,105 +44,61 @@ def build(
     bus: EventBus,
     clock: Clock,
     channels: Channels,
-    objects: ObjectStore,
+    objects: LockingStore,
     jwks: JwksSource,
 ) -> Service:
     """Builds the service ingest out of its adapters. `objects`: where ciphertext goes; `jwks`: issuers' keys."""
-    units = DatabaseUnits(db, keep_answers=settings.keep_answers)
-    tenants, consent = TenantProjection(db, clock), GrpcConsent(channels)
-    reading, background = Reading(units, consent), Background()
-    fingerprints = Fingerprints(GrpcPseudonyms(channels), clock)
-    denials = Denials(units, clock, per_minute=settings.denials_per_minute)
-    door = make_http(
-        settings,
-        guard=Guard(TokenVerifier(tenants, jwks, clock), denials, settings.audiences),
-        calls=_calls(settings, units, consent, channels, fingerprints, clock),
-        uploads=_uploads(settings, units, consent, channels, objects, fingerprints, background, clock),
-        reading=reading,
-        directory=Directory(GrpcSigningKeys(channels), clock, max_age=settings.jwks_max_age),
-        clock=clock,
+    base, tenants = build_base(settings, db=db, clock=clock, channels=channels), TenantProjection(db, clock)
+    reading = Reading(base.units, base.consent)
+    uploading, webhooks = build_uploading(base, objects), build_webhooks(base)
+    guard = Guard(
+        TokenVerifier(tenants, jwks, clock),
+        Denials(base.units, clock, per_minute=settings.denials_per_minute),
+        settings.audiences,
     )
-    consumer = EventConsumer(
+    tenant_consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock
     )
     return Service(
         name=NAME,
-        grpc=[_reader(reading)],
-        http=door,
-        consumers=[consumer],
-        background=[OutboxRelay(db, bus, clock), WatermarkTracker(db, GrpcWatermarkSource(channels), clock)],
+        grpc=[_reader(reading, db)],
+        http=make_http(settings, guard, _use_cases(base, reading, uploading, webhooks), clock),
+        # First: uploads end while the door still answers.
+        consumers=[StopUploads(uploading.running, patience=settings.stop_patience), tenant_consumer],
+        background=[
+            base.hold,
+            OutboxRelay(db, bus, clock),
+            WatermarkTracker(db, GrpcWatermarkSource(channels), clock),
+            webhooks.sender,
+            uploading.sweeper,
+        ],
         ready=[("database", db.ping)],
-        close=[background.drain],
+        close=[base.background.drain, uploading.sessions.close],
     )
 
 
-def _calls(
-    settings: IngestSettings,
-    units: DatabaseUnits,
-    consent: GrpcConsent,
-    channels: Channels,
-    fingerprints: Fingerprints,
-    clock: Clock,
-) -> Calls:
-    limits = _limits(settings)
-    return Calls(
-        units=units,
-        once=Once(units, fingerprints, clock, limits),
-        consent=consent,
-        planner=GrpcPlanner(channels),
-        keys=GrpcKeys(channels),
-        pseudonyms=GrpcPseudonyms(channels),
-        clock=clock,
-        limits=limits,
+def _use_cases(base: Base, reading: Reading, uploading: Uploading, webhooks: WebhookParts) -> UseCases:
+    settings, channels = base.settings, base.channels
+    events = DatabaseReceiptEvents(base.db)
+    return UseCases(
+        calls=build_calls(base),
+        uploads=uploading.uploads,
+        resumable=uploading.resumable,
+        reading=reading,
+        proofs=Proofs(events, GrpcEventProofs(channels), retry_after=settings.retry_after),
+        revisions=build_revisions(base),
+        reconciliations=build_reconciliations(base),
+        legs=Legs(base.units, base.once, base.clock, base.limits),
+        marks=build_marks(base),
+        webhooks=webhooks.webhooks,
+        deliveries=webhooks.deliveries,
+        directory=Directory(GrpcSigningKeys(channels), base.clock, max_age=settings.jwks_max_age),
     )
 
 
-def _uploads(
-    settings: IngestSettings,
-    units: DatabaseUnits,
-    consent: GrpcConsent,
-    channels: Channels,
-    objects: ObjectStore,
-    fingerprints: Fingerprints,
-    background: Background,
-    clock: Clock,
-) -> Uploads:
-    keys = GrpcKeys(channels)
-    attempts = Attempts(
-        units=units,
-        consent=consent,
-        planner=GrpcPlanner(channels),
-        keys=keys,
-        signer=GrpcSigner(channels),
-        objects=objects,
-        encode_manifest=encode_manifest,
-        clock=clock,
-    )
-    return Uploads(
-        units=units,
-        attempts=attempts,
-        giving_up=GivingUp(units, keys, objects),
-        fingerprints=fingerprints,
-        background=background,
-        clock=clock,
-        limits=_limits(settings),
-    )
-
-
-def _reader(reading: Reading) -> GrpcBinding:
+def _reader(reading: Reading, db: Database) -> GrpcBinding:
     return GrpcBinding(
         recording_reader_service_pb2_grpc.add_RecordingReaderServicer_to_server,
-        RecordingReader(reading),
+        RecordingReader(reading, Playable(DatabaseMedia(db))),
         recording_reader_service_pb2.DESCRIPTOR.services_by_name["RecordingReader"],
-    )
-
-
-def _limits(settings: IngestSettings) -> Limits:
-    return Limits(
-        max_body_bytes=settings.max_body_bytes,
-        max_parallel_uploads=settings.max_parallel_uploads,
-        clock_skew=settings.clock_skew,
-        claim_hold=settings.claim_hold,
-        claim_renew_seconds=settings.claim_hold.total_seconds() / 5,
-        retry_after_seconds=settings.retry_after,
     )

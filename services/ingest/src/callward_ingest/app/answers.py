@@ -4,6 +4,7 @@ import base64
 from datetime import UTC, datetime
 
 from callward_common.errors import JsonValue
+from callward_common.identity import Actor
 from callward_ingest.domain.calls import Call
 from callward_ingest.domain.decisions import Decision, Plan
 from callward_ingest.domain.recordings import Measured, Recording, Sealing
@@ -12,6 +13,11 @@ from callward_ingest.domain.recordings import Measured, Recording, Sealing
 def moment(value: datetime) -> str:
     """Gives a moment as RFC 3339 in UTC, to the millisecond."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def actor_json(actor: Actor) -> dict[str, JsonValue]:
+    """Gives who did something: a client's id as its issuer knows it."""
+    return {"kind": actor.kind.value, "id": actor.id, "issuer": actor.issuer}
 
 
 def base64url(value: bytes) -> str:
@@ -30,7 +36,21 @@ def media_json(media: Measured) -> dict[str, JsonValue]:
         "bytesPerSecond": media.bytes_per_second,
         "size": media.size,
         "findings": list(media.findings),
+        "levels": [
+            {
+                "rmsDbfs": level.rms_dbfs,
+                "peakDbfs": level.peak_dbfs,
+                "silence": level.silence,
+                "clipped": level.clipped,
+            }
+            for level in media.levels
+        ],
     }
+
+
+def masked_json(masked: tuple[tuple[int, int], ...]) -> list[JsonValue]:
+    """Gives what was replaced by silence, by the recording's own clock."""
+    return [{"startMicroseconds": start, "endMicroseconds": end} for start, end in masked]
 
 
 def sealing_json(sealing: Sealing, decision: Decision, plan: Plan) -> dict[str, JsonValue]:
@@ -54,6 +74,7 @@ def sealing_json(sealing: Sealing, decision: Decision, plan: Plan) -> dict[str, 
             "policyVersion": plan.policy_version,
         },
         "media": media_json(sealing.media),
+        "maskedRanges": masked_json(sealing.masked),
     }
 
 
@@ -68,6 +89,9 @@ def recording_json(recording: Recording) -> dict[str, JsonValue]:
         "sealedAt": moment(recording.sealed_at) if recording.sealed_at else None,
         "retainUntil": moment(recording.retain_until) if recording.retain_until else None,
         "media": media_json(recording.media) if recording.media else None,
+        "maskedRanges": masked_json(recording.masked),
+        "legId": recording.leg_id,
+        "startedAt": moment(recording.clock_started_at) if recording.clock_started_at else None,
     }
 
 

@@ -27,6 +27,8 @@ from callward_ingest.domain.recordings import ORIGINAL, Part
 from callward_ingest.domain.uploads import Upload, UploadState
 from callward_ingest.ports import Unit, Units
 
+SEAL_AGAIN_AFTER = timedelta(seconds=30)
+"""When the sweeper looks at an upload that is whole and not yet sealed."""
 _UNTIL_SEALED = timedelta(days=7)
 Acknowledge = Callable[[int], Awaitable[None]]
 """Is told every new offset that is durable."""
@@ -88,7 +90,9 @@ class Appends:
             if feed.broken is not None:
                 raise feed.broken
             if append.completes(upload.received):
-                return await self._complete(upload, session, append, opened.fingerprint_key)
+                upload = await self._complete(upload, session, append, opened.fingerprint_key)
+                kept = True
+                return upload
             kept = True
             await self._sessions.keep(upload, session)
             return upload
@@ -101,7 +105,7 @@ class Appends:
             if feed.broken is not None and session.position == upload.received and not kept:
                 kept = True
                 await self._sessions.keep(upload, session)
-            if not kept and upload.state is not UploadState.completing:
+            if not kept:
                 await session.close()
 
     async def _take_parts(self, opened: OpenUpload, feed: Feed, append: Append) -> Upload:
@@ -167,7 +171,7 @@ class Appends:
                 raise UploadInterrupted(
                     "A newer request took the upload over.", retry_after=self._limits.retry_after_seconds
                 )
-            await unit.uploads.due(upload.upload_id, self._clock.now() + self._limits.claim_hold)
+            await unit.uploads.due(upload.upload_id, self._clock.now() + SEAL_AGAIN_AFTER)
             await self._keep_key(unit, upload)
         await self._sessions.keep(upload, session)
         return replace(upload, state=UploadState.completing, length=upload.received, fingerprint=fingerprint)

@@ -15,10 +15,14 @@ class Background:
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs `work` to its end and returns its result. When the caller is cancelled, the work goes on."""
+        return await asyncio.shield(self.start(work))
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Starts `work`, which nobody need wait for, and sees to it that it ends before the process does."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        return task
 
     async def drain(self) -> None:
         """Returns when everything that was begun has ended."""

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
 from datetime import datetime
 
 from callward_common.clock import Clock
@@ -13,15 +12,10 @@ from callward_crypto.keys import associated_data, seal_small
 from callward_ingest.app.answers import moment
 from callward_ingest.app.documents import call_document
 from callward_ingest.app.limits import Limits
+from callward_ingest.app.marks_evidence import Audible
 from callward_ingest.app.once import Answer, Once, Prepared, Request
-from callward_ingest.domain.calls import (
-    Call,
-    Evidence,
-    IdentifierKind,
-    NewCall,
-    Pseudonym,
-    SealedDocument,
-)
+from callward_ingest.app.pseudonyms import make_pseudonyms
+from callward_ingest.domain.calls import Call, Evidence, NewCall, SealedDocument
 from callward_ingest.domain.decisions import Decision, Plan
 from callward_ingest.domain.errors import CallAlreadyEnded, CallNotFound
 from callward_ingest.domain.events import CallEnded, CallOpened
@@ -57,6 +51,7 @@ class Calls:
         self._pseudonyms = pseudonyms
         self._clock = clock
         self._limits = limits
+        self._audible = Audible(units, limits.max_mask)
 
     async def open(self, request: Request, call: NewCall) -> Answer:
         """Takes a call down: decides on recording, seals what identifies, and puts the call on record."""
@@ -70,6 +65,7 @@ class Calls:
 
         async def prepare() -> Prepared:
             await self._demand_call(request.tenant, call_id)
+            await self._audible.demand(request.tenant, call_id, evidence)
             evidence_id, decision = await self._consent.record_evidence(
                 request.tenant, call_id, evidence, _neighbours_key(request)
             )
@@ -78,7 +74,7 @@ class Calls:
                 "evidenceId": evidence_id,
                 "decision": decision.as_json(),
             }
-            return Prepared(body, _nothing)
+            return Prepared(body, lambda unit: self._audible.note(unit, call_id, evidence_id, evidence))
 
         return await self._once.run(request, prepare)
 
@@ -127,7 +123,8 @@ class Calls:
     async def _prepare_open(self, request: Request, call: NewCall) -> Prepared:
         tenant, call_id = request.tenant, new_id()
         # What may refuse the call without keeping anything comes first.
-        pseudonyms = await self._make_pseudonyms(tenant, call)
+        quarter = quarter_of(call.started_at)
+        pseudonyms = await make_pseudonyms(self._pseudonyms, tenant, quarter, call.identifying)
         decision = await self._consent.register_call(tenant, call_id, call)
         plan = await self._planner.plan(tenant, call_id, call.started_at, call.age_group)
         document = await self._seal(tenant, call_id, call, plan)
@@ -139,6 +136,7 @@ class Calls:
             opened_at=self._clock.now(),
             age_group=call.age_group,
             document=document,
+            party_ids=tuple(party.party_id for party in call.parties),
         )
 
         async def commit(unit: Unit) -> None:
@@ -146,17 +144,6 @@ class Calls:
             unit.record(CallOpened(request.actor, call_id, call.queue))
 
         return Prepared(_opened(call_id, decision), commit)
-
-    async def _make_pseudonyms(self, tenant: str, call: NewCall) -> Sequence[Pseudonym]:
-        quarter = quarter_of(call.started_at)
-        found: list[Pseudonym] = []
-        telephones = list(dict.fromkeys(number for _, number in call.identifying.telephones))
-        patients = [call.identifying.patient_reference] if call.identifying.patient_reference else []
-        for kind, values in ((IdentifierKind.telephone, telephones), (IdentifierKind.patient, patients)):
-            if values:
-                made = await self._pseudonyms.pseudonymise(tenant, quarter, kind, values)
-                found.extend(Pseudonym(kind, quarter, value) for value in made)
-        return found
 
     async def _seal(self, tenant: str, call_id: str, call: NewCall, plan: Plan) -> SealedDocument:
         subject = Subject(tenant, SubjectKind.call, call_id, secrets.token_bytes(32))

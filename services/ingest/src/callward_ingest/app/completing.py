@@ -1,16 +1,21 @@
 """Sealing a whole upload, in steps that may be cut short anywhere and done again: by the sender or the sweeper."""
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from callward_common.clock import Clock
-from callward_common.errors import JsonValue
+from callward_common.errors import CallwardError, JsonValue
 from callward_common.ids import new_id
 from callward_ingest.app.answers import base64url, sealing_json
+from callward_ingest.app.background import Background
+from callward_ingest.app.marks_sealing import LastLook, SealedMarks
 from callward_ingest.app.objects import Objects
 from callward_ingest.app.opening import Opening, new_object_key
 from callward_ingest.app.sessions import Sessions
+from callward_ingest.app.stored_media import StoredUpload
 from callward_ingest.app.upload import OpenUpload
 from callward_ingest.domain.decisions import Decision
 from callward_ingest.domain.errors import UploadEnded
@@ -32,6 +37,8 @@ from callward_ingest.domain.uploads import Prepared, Upload, UploadState
 from callward_ingest.ports import Consent, Keys, ManifestEncoder, Signer, Units
 
 _log = logging.getLogger(__name__)
+DIGEST_NOT_VERIFIED = "digest-not-verified"
+"""The code of a recording whose bytes as sent are not known any more, since some of them were silenced."""
 
 
 class Completing:
@@ -47,12 +54,15 @@ class Completing:
         consent: Consent,
         keys: Keys,
         signer: Signer,
+        marks: SealedMarks,
         encode_manifest: ManifestEncoder,
+        background: Background,
         clock: Clock,
     ) -> None:
         self._units, self._opening, self._sessions, self._objects = units, opening, sessions, objects
         self._consent, self._keys, self._signer = consent, keys, signer
-        self._encode_manifest, self._clock = encode_manifest, clock
+        self._marks, self._encode_manifest, self._background = marks, encode_manifest, background
+        self._clock = clock
 
     async def finish(self, upload: Upload, opened: OpenUpload | None = None) -> dict[str, JsonValue]:
         """Seals an upload that is `completing` and returns its answer; one that is complete gives the stored one.
@@ -63,7 +73,8 @@ class Completing:
             return upload.answer
         prepared = upload.prepared or await self._prepare(opened or await self._opening.reopen(upload))
         decision = await self._consent.may_record(upload.tenant, upload.call_id)
-        reasons = quarantine_reasons(decision, prepared.reasons)
+        look = await self._marks.look(upload, prepared)
+        reasons = quarantine_reasons(decision, tuple(dict.fromkeys((*prepared.reasons, *look.reasons))))
         sealed_at = await self._keys.seal(upload.subject, prepared.manifest_sha256)
         statement = ReceiptStatement(
             recording_id=upload.upload_id,
@@ -79,18 +90,33 @@ class Completing:
             sealed_at=sealed_at,
         )
         receipt = await self._signer.sign_receipt(upload.tenant, statement)
-        return await self._put_on_record(upload, prepared, _sealing(statement, receipt, prepared), decision)
+        sealing = _sealing(statement, receipt, prepared)
+        try:
+            return await self._put_on_record(replace(upload, prepared=prepared), sealing, decision, look)
+        except CallwardError:
+            # Whether the commit went through is not known when the connection breaks: what is on record counts.
+            async with self._units.begin(upload.tenant) as unit:
+                found = await unit.uploads.find(upload.upload_id)
+            if found is None or found.answer is None:
+                raise
+            return found.answer
 
     async def _prepare(self, opened: OpenUpload) -> Prepared:
         upload = opened.upload
-        session = await self._sessions.take(opened)
-        try:
-            report = await session.finish()
-        finally:
-            await session.close()
         async with self._units.begin(upload.tenant) as unit:
             originals = await unit.parts.all(upload.upload_id, ORIGINAL)
-        renditions = [Rendition(ORIGINAL, report.facts.media_type, tuple(originals))]
+        session = await self._sessions.take(opened)
+        try:
+            stored = StoredUpload(opened, originals, self._objects, asyncio.get_running_loop())
+            report, masking = await session.finish(stored)
+        finally:
+            await session.close()
+        reasons = [code.value for code in (*report.facts.quarantine_codes, *masking.reasons)]
+        if session.unverifiable:
+            reasons.append(DIGEST_NOT_VERIFIED)
+        media = measured(report.facts, report.levels)
+        original = Rendition(ORIGINAL, media.media_type, tuple(originals), masking.ranges)
+        renditions = [original]
         if report.peaks:
             renditions.append(Rendition(PEAKS, PEAKS_TYPE, (await self._write_peaks(opened, report.peaks),)))
         manifest = self._encode_manifest(
@@ -110,8 +136,9 @@ class Completing:
             sidecar_key=sidecar.key,
             sidecar_version=sidecar.version_id,
             key_id=opened.data_key.key_id,
-            media=measured(report.facts, report.levels),
-            reasons=tuple(code.value for code in report.facts.quarantine_codes),
+            media=replace(media, findings=(*media.findings, *(code.value for code in masking.findings))),
+            reasons=tuple(reasons),
+            masked=masking.ranges,
         )
         return await self._settle(upload, prepared, renditions)
 
@@ -139,7 +166,7 @@ class Completing:
         return prepared
 
     async def _put_on_record(
-        self, upload: Upload, prepared: Prepared, sealing: Sealing, decision: Decision
+        self, upload: Upload, sealing: Sealing, decision: Decision, look: LastLook
     ) -> dict[str, JsonValue]:
         body = sealing_json(sealing, decision, upload.plan)
         if upload.commitment is not None:
@@ -150,6 +177,7 @@ class Completing:
                 if found is None or found.answer is None:
                     raise UploadEnded("The upload has ended.")
                 return found.answer
+            await self._marks.hold(unit, upload.call_id, look)
             await unit.attempts.seal(sealing)
             if upload.idempotency_key is not None and upload.fingerprint is not None:
                 answer = StoredAnswer(upload.fingerprint, upload.fingerprint_day, body)
@@ -157,18 +185,25 @@ class Completing:
             unit.record(_event(upload, sealing), event_id=sealing.event_id)
             await unit.uploads.due(upload.upload_id, self._clock.now())
         await self._sessions.drop(upload.upload_id)
-        await self._tidy(upload)
+        self._background.start(self._tidy(replace(upload, answer=body)))
         return body
 
     async def _tidy(self, upload: Upload) -> None:
-        """Removes what broken appends left behind. Failing at it is the sweeper's to mend."""
+        """Locks what is sealed and removes what broken appends left behind. Failing at it is the sweeper's to mend."""
         try:
             await self.clean(upload)
         except Exception:
-            _log.exception("objects left behind were not removed", extra={"recording_id": upload.upload_id})
+            _log.exception(
+                "a sealed recording is not yet tidied up", extra={"recording_id": upload.upload_id}
+            )
 
     async def clean(self, upload: Upload) -> None:
-        """Removes every object that is part of nothing, then takes the upload off the sweeper's list."""
+        """Locks the objects of a sealed recording, removes those that are part of nothing, and settles the upload.
+
+        Locked at sealing and not before (sealing.md section 4): what is abandoned, or kept apart, stays deletable.
+        """
+        if upload.answer is not None and upload.answer["state"] == RecordingState.sealed.value:
+            await self._lock(upload)
         async with self._units.begin(upload.tenant) as unit:
             leftovers = await unit.parts.leftovers(upload.upload_id)
         removed = sum([await self._objects.remove(upload, key) for key in leftovers])
@@ -179,6 +214,17 @@ class Completing:
             )
         async with self._units.begin(upload.tenant) as unit:
             await unit.uploads.settled(upload.upload_id)
+
+    async def _lock(self, upload: Upload) -> None:
+        until = upload.plan.retain_until
+        async with self._units.begin(upload.tenant) as unit:
+            parts = [
+                part for name in (ORIGINAL, PEAKS) for part in await unit.parts.all(upload.upload_id, name)
+            ]
+        for part in parts:
+            await self._objects.retain(part.object_key, part.version_id, until)
+        if upload.prepared is not None:
+            await self._objects.retain(upload.prepared.sidecar_key, upload.prepared.sidecar_version, until)
 
 
 def _sealing(statement: ReceiptStatement, receipt: Receipt, prepared: Prepared) -> Sealing:
@@ -201,6 +247,7 @@ def _sealing(statement: ReceiptStatement, receipt: Receipt, prepared: Prepared) 
         delete_after=statement.plan.delete_after,
         retention_citation=statement.plan.citation,
         media=prepared.media,
+        masked=prepared.masked,
     )
 
 
@@ -215,6 +262,7 @@ def _event(upload: Upload, sealing: Sealing) -> RecordingSealed | RecordingQuara
             receipt_sha256=sealing.receipt.sha256,
             reasons=sealing.reasons,
             media=sealing.media,
+            masked=sealing.masked,
         )
     return RecordingSealed(
         actor=upload.actor,
@@ -226,4 +274,5 @@ def _event(upload: Upload, sealing: Sealing) -> RecordingSealed | RecordingQuara
         decision_id=sealing.decision_id,
         retain_until=sealing.retain_until,
         media=sealing.media,
+        masked=sealing.masked,
     )

@@ -23,6 +23,7 @@ def call_document(call: NewCall) -> bytes:
         "patientReference": call.identifying.patient_reference,
         "agentId": call.identifying.agent_id,
         "notes": call.identifying.notes,
+        "externalReference": call.identifying.external_reference,
     }
     document = {"parties": parties, **{name: value for name, value in stated.items() if value is not None}}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

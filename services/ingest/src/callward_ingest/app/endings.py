@@ -68,10 +68,11 @@ class Endings:
 
     async def _mark(self, upload: Upload, state: UploadState, reason: str) -> bool:
         async with self._units.begin(upload.tenant) as unit:
-            if upload.idempotency_key is not None:
-                await unit.idempotency.release(upload.idempotency_key, upload.upload_id)
             if not await unit.uploads.give_up(upload.upload_id, state, reason):
                 return False
+            # After it: an upload that is whole after all keeps its key, or a retry would make a second recording.
+            if upload.idempotency_key is not None:
+                await unit.idempotency.release(upload.idempotency_key, upload.upload_id)
             await unit.attempts.abandon(upload.upload_id)
             await unit.uploads.due(upload.upload_id, self._clock.now())
             unit.record(UploadAbandoned(upload.actor, upload.upload_id, upload.call_id, reason))

@@ -100,12 +100,13 @@ class Feed:
         await asyncio.wait(
             {self._pending, self._interrupted}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
+        chunk: bytes | None = None
         if self._pending.done():
             task, self._pending = self._pending, None
-            return self._taken(task)
-        if self._interruption.error is not None:
+            chunk = self._taken(task)
+        if self._interruption.error is not None and not self.ended:
             self._break(self._interruption.error)
-        return None
+        return chunk
 
     def _taken(self, task: asyncio.Task[bytes]) -> bytes | None:
         try:

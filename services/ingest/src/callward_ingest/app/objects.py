@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
+from datetime import datetime
+from typing import Protocol
 
 from callward_common.clock import Clock
-from callward_common.objects.store import ObjectStore, StoredObject
+from callward_common.objects.store import ObjectLocks, ObjectStore, StoredObject
 from callward_crypto.keys import associated_data
 from callward_crypto.streaming import StreamEncryptor
 from callward_ingest.domain.recordings import Part
@@ -13,10 +15,14 @@ from callward_ingest.domain.uploads import Upload
 from callward_ingest.ports import Units
 
 
+class LockingStore(ObjectStore, ObjectLocks, Protocol):
+    """A store that keeps what is sealed from deletion."""
+
+
 class Objects:
     """Writes parts and sidecars, and removes what is to go."""
 
-    def __init__(self, units: Units, store: ObjectStore, clock: Clock) -> None:
+    def __init__(self, units: Units, store: LockingStore, clock: Clock) -> None:
         self._units, self._store, self._clock = units, store, clock
 
     async def write_part(
@@ -63,9 +69,13 @@ class Objects:
         await self._stage(upload, object_key)
         return await self._store.put(object_key, _once(content))
 
-    def read(self, part: Part) -> AsyncIterable[bytes]:
-        """Yields the ciphertext of a part."""
-        return self._store.read(part.object_key, part.version_id)
+    def read(self, part: Part, start: int = 0, stop: int | None = None) -> AsyncIterable[bytes]:
+        """Yields the ciphertext of a part, from byte `start` to before `stop`."""
+        return self._store.read(part.object_key, part.version_id, start=start, stop=stop)
+
+    async def retain(self, key: str, version_id: str, until: datetime) -> None:
+        """Forbids the deletion of an object until a moment. Doing it again changes nothing."""
+        await self._store.retain(key, version_id, until=until)
 
     async def remove(self, upload: Upload, object_key: str) -> int:
         """Deletes every version of an object, then forgets it; returns how many there were."""

@@ -10,9 +10,10 @@ from callward_ingest.app.fingerprints import Fingerprints
 from callward_ingest.app.upload import NewUpload, OpenUpload
 from callward_ingest.domain.calls import Call
 from callward_ingest.domain.decisions import Decision
-from callward_ingest.domain.errors import ConsentRequired, IdempotencyKeyInUse
+from callward_ingest.domain.errors import ConsentRequired, IdempotencyKeyInUse, LegNotFound
 from callward_ingest.domain.events import RecordingRefused
 from callward_ingest.domain.fingerprints import FingerprintKey, commit_to_digest
+from callward_ingest.domain.policy import demand_not_before, demand_not_future
 from callward_ingest.domain.recordings import Attempt
 from callward_ingest.domain.uploads import Upload
 from callward_ingest.ports import Consent, Keys, Planner, Units
@@ -31,10 +32,11 @@ class Opening:
         fingerprints: Fingerprints,
         clock: Clock,
         lifetime: timedelta,
+        skew: timedelta,
     ) -> None:
-        """`lifetime`: how long an upload may take; less than key-management keeps a key open."""
+        """`lifetime`: how long an upload may take; less than key-management keeps a key open. `skew`: of clocks."""
         self._units, self._consent, self._planner, self._keys = units, consent, planner, keys
-        self._fingerprints, self._clock, self._lifetime = fingerprints, clock, lifetime
+        self._fingerprints, self._clock, self._lifetime, self._skew = fingerprints, clock, lifetime, skew
 
     async def register(
         self, wanted: NewUpload, call: Call, upload_id: str, due_at: datetime | None
@@ -46,10 +48,21 @@ class Opening:
         decision = await self._consent.may_record(wanted.tenant, call.call_id)
         if not decision.permitted:
             await self._refuse(wanted, decision)
+        upload = await self._planned(wanted, call, upload_id)
+        async with self._units.begin(wanted.tenant) as unit:
+            await unit.attempts.start(_attempt(upload))
+            if not await unit.uploads.add(upload, due_at or upload.expires_at):
+                raise IdempotencyKeyInUse(
+                    "A request with this Idempotency-Key is under way.", retry_after=1.0
+                )
+        return upload
+
+    async def _planned(self, wanted: NewUpload, call: Call, upload_id: str) -> Upload:
         now = self._clock.now()
+        started_at = await self._clock_start(wanted, call, now)
         plan = await self._planner.plan(wanted.tenant, call.call_id, call.clock_start(now), call.age_group)
         today = await self._fingerprints.today(wanted.tenant)
-        upload = Upload(
+        return Upload(
             upload_id=upload_id,
             tenant=wanted.tenant,
             actor=wanted.actor,
@@ -65,15 +78,10 @@ class Opening:
             expires_at=now + self._lifetime,
             idempotency_key=wanted.key,
             length=wanted.length,
+            leg_id=wanted.leg,
+            clock_started_at=started_at,
             secret=secrets.token_bytes(32),
         )
-        async with self._units.begin(wanted.tenant) as unit:
-            await unit.attempts.start(_attempt(upload))
-            if not await unit.uploads.add(upload, due_at or upload.expires_at):
-                raise IdempotencyKeyInUse(
-                    "A request with this Idempotency-Key is under way.", retry_after=1.0
-                )
-        return upload
 
     async def issue(self, upload: Upload) -> OpenUpload:
         """Gets the upload's key, for the first time."""
@@ -93,6 +101,19 @@ class Opening:
     async def fingerprint_key(self, upload: Upload) -> FingerprintKey:
         """Returns the key that makes the nonce of the upload's receipt."""
         return await self._fingerprints.of_day(upload.tenant, upload.fingerprint_day)
+
+    async def _clock_start(self, wanted: NewUpload, call: Call, now: datetime) -> datetime | None:
+        """Returns when the recording's own clock began: as stated, else with its leg. Raises LegNotFound."""
+        if wanted.started_at is not None:
+            demand_not_future(wanted.started_at, now, self._skew, "startedAt")
+            demand_not_before(wanted.started_at, call.started_at - self._skew, "startedAt")
+        if wanted.leg is None:
+            return wanted.started_at
+        async with self._units.begin(wanted.tenant) as unit:
+            leg = await unit.legs.find(call.call_id, wanted.leg)
+        if leg is None:
+            raise LegNotFound("The call has no such leg.")
+        return wanted.started_at or leg.started_at
 
     async def _refuse(self, wanted: NewUpload, decision: Decision) -> None:
         async with self._units.begin(wanted.tenant) as unit:
@@ -129,4 +150,6 @@ def _attempt(upload: Upload) -> Attempt:
         queue=upload.queue,
         object_key=upload.object_key,
         started_at=upload.created_at,
+        leg_id=upload.leg_id,
+        clock_started_at=upload.clock_started_at,
     )

@@ -5,18 +5,15 @@ from dataclasses import dataclass, replace
 
 from callward_common.clock import Clock
 from callward_common.errors import CallwardError, JsonValue
-from callward_ingest.app.appends import Acknowledge, Append, Appends
+from callward_ingest.app.appends import Acknowledge, Append
 from callward_ingest.app.background import Background
-from callward_ingest.app.completing import Completing
-from callward_ingest.app.endings import Endings
 from callward_ingest.app.feed import Interruption
 from callward_ingest.app.intake import Intake, body_too_large
 from callward_ingest.app.limits import Limits
 from callward_ingest.app.once import key_reused
-from callward_ingest.app.opening import Opening, new_upload_id
-from callward_ingest.app.quotas import Quotas
-from callward_ingest.app.running import Running
+from callward_ingest.app.opening import new_upload_id
 from callward_ingest.app.upload import NewUpload, OpenUpload, not_sealed, retryable, with_nonce
+from callward_ingest.app.upload_core import UploadCore
 from callward_ingest.domain.errors import (
     CallNotFound,
     CompletedUpload,
@@ -62,19 +59,15 @@ class Resumable:
     def __init__(
         self,
         *,
+        core: UploadCore,
         units: Units,
-        opening: Opening,
-        appends: Appends,
-        completing: Completing,
-        endings: Endings,
-        quotas: Quotas,
-        running: Running,
         background: Background,
         clock: Clock,
         limits: Limits,
     ) -> None:
-        self._units, self._opening, self._appends = units, opening, appends
-        self._completing, self._endings, self._quotas, self._running = completing, endings, quotas, running
+        self._units, self._opening, self._appends = units, core.opening, core.appends
+        self._completing, self._endings = core.completing, core.endings
+        self._quotas, self._running = core.quotas, core.running
         self._background, self._clock, self._limits = background, clock, limits
 
     async def create(
@@ -89,7 +82,7 @@ class Resumable:
         async with self._running.place(wanted.tenant):
             known = await self._known(wanted)
             if known is not None:
-                return Outcome(known, known.answer)
+                return await self._again(known)
             upload_id = new_upload_id()
             async with self._running.alone(upload_id) as interruption:
                 opened = await self._open(wanted, upload_id)
@@ -98,11 +91,15 @@ class Resumable:
 
     async def append(self, tenant: str, upload_id: str, offset: int, sent: Bytes) -> Outcome:
         """Takes bytes in at an offset. Raises MismatchingUploadOffset, CompletedUpload, UploadEnded and others."""
+        # Before anything is interrupted: an upload of another tenant is none of the sender's business.
+        await self._find(tenant, upload_id)
         async with self._running.place(tenant), self._running.alone(upload_id) as interruption:
             upload = await self._live(await self._find(tenant, upload_id))
             if upload.state is not UploadState.receiving:
                 return await self._append_to_whole(upload, sent)
             length = settled_length(upload.length, sent.length)
+            if length is not None and length > self._limits.max_body_bytes:
+                raise body_too_large(self._limits.max_body_bytes)
             if offset != upload.received:
                 raise mismatch(upload.received, offset)
             try:
@@ -113,6 +110,7 @@ class Resumable:
 
     async def look(self, tenant: str, upload_id: str) -> Upload:
         """Returns an upload at an offset that holds: an append that still runs is ended first."""
+        await self._find(tenant, upload_id)
         async with self._running.alone(upload_id):
             return await self._live(await self._find(tenant, upload_id))
 
@@ -122,6 +120,7 @@ class Resumable:
 
     async def cancel(self, tenant: str, upload_id: str) -> None:
         """Ends an upload for good: nothing of it remains. One that is whole is a recording and stays."""
+        await self._find(tenant, upload_id)
         async with self._running.alone(upload_id):
             upload = await self._find(tenant, upload_id)
             if upload.state in GIVEN_UP:
@@ -163,13 +162,14 @@ class Resumable:
         self, opened: OpenUpload, sent: Bytes, interruption: Interruption, *, created: bool = False
     ) -> Outcome:
         upload = opened.upload
+        length = upload.length if sent.length is None else sent.length
         async with self._units.begin(upload.tenant) as unit:
-            epoch = await unit.uploads.begin(upload.upload_id, upload.received, sent.length or upload.length)
+            epoch = await unit.uploads.begin(upload.upload_id, upload.received, length)
         if epoch is None:
             raise UploadInterrupted(
                 "A newer request took the upload over.", retry_after=self._limits.retry_after_seconds
             )
-        begun = replace(upload, epoch=epoch, length=sent.length or upload.length)
+        begun = replace(upload, epoch=epoch, length=length)
         intake = Intake(
             sent.body,
             limit=self._limits.max_body_bytes,
@@ -202,9 +202,17 @@ class Resumable:
             raise CompletedUpload(
                 "The upload is complete.", extra={"recording": f"/v1/recordings/{upload.upload_id}"}
             )
-        opened = await self._opening.reopen(upload) if upload.prepared is None else None
+        return await self._finished(upload)
+
+    async def _again(self, known: Upload) -> Outcome:
+        """Answers a creation that was sent before: where the upload is, or what became of it."""
+        upload = await self._live(known)
+        return await self._finished(upload) if upload.whole else Outcome(upload)
+
+    async def _finished(self, upload: Upload) -> Outcome:
+        """Seals an upload that is whole, unless it is sealed, and answers with the recording."""
         try:
-            answer = await self._background.finish(self._completing.finish(upload, opened))
+            answer = await self._background.finish(self._completing.finish(upload))
         except CallwardError as error:
             raise not_sealed(error, self._limits.retry_after_seconds) from error
         key = await self._opening.fingerprint_key(upload)

@@ -75,6 +75,10 @@ class Running:
             if not self._waiting[upload_id]:
                 del self._waiting[upload_id], self._locks[upload_id]
 
+    def runs(self, upload_id: str) -> bool:
+        """Tells whether something runs for the upload in this process."""
+        return upload_id in self._under_way
+
     async def stop(self, patience: float) -> None:
         """Ends everything that can be resumed at once, and the rest when it has not ended within `patience` seconds."""
         self.stopping.set()

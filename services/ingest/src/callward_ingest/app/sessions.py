@@ -10,39 +10,73 @@ from callward_crypto.keys import associated_data
 from callward_crypto.streaming import StreamDecryptor, decrypt_range
 from callward_ingest.app.objects import Objects
 from callward_ingest.app.upload import OpenUpload
+from callward_ingest.domain.layouts import LayoutReader
+from callward_ingest.domain.masking import Masker, MaskingReport
 from callward_ingest.domain.media import MediaReport
 from callward_ingest.domain.media_types import parse_media_type
 from callward_ingest.domain.recordings import ORIGINAL, Part
 from callward_ingest.domain.uploads import Upload
-from callward_ingest.ports import MediaReader, MediaReaders, Units
+from callward_ingest.ports import MaskIntervals, MaskWatch, MediaReader, MediaReaders, StoredMedia, Units
 
 
 class Session:
-    """Reads the bytes of one upload as they pass: digest of what was sent, measurements of what is stored."""
+    """Reads the bytes of one upload as they pass: digest of what was sent, silence, measurements of what is stored."""
 
-    def __init__(self, reader: MediaReader, *, digest: bool) -> None:
+    def __init__(
+        self,
+        reader: MediaReader,
+        layout: LayoutReader,
+        masker: Masker,
+        watch: MaskWatch,
+        *,
+        digest: bool,
+    ) -> None:
         """`digest`: whether the SHA-256 of the whole is wanted."""
-        self._reader = reader
+        self._reader, self._layout, self._masker, self._watch = reader, layout, masker, watch
         self._digest = hashlib.sha256() if digest else None
+        self._unverifiable = False
         self.position = 0
         self.touched = 0.0
 
     @property
     def digest(self) -> bytes | None:
-        """The SHA-256 of all bytes so far, where it is wanted."""
-        return None if self._digest is None else self._digest.digest()
+        """The SHA-256 of all bytes as they were sent, where it is wanted and still known."""
+        return None if self._digest is None or self._unverifiable else self._digest.digest()
+
+    @property
+    def unverifiable(self) -> bool:
+        """True where a digest is wanted and cannot be known any more: what was sent is not what is stored."""
+        return self._digest is not None and self._unverifiable
 
     async def take(self, chunk: bytes) -> bytes:
         """Takes the next bytes as sent; returns those to be stored."""
         self.position += len(chunk)
         if self._digest is not None:
             self._digest.update(chunk)
-        await self._reader.feed(chunk)
-        return chunk
+        await self._watch.refresh()
+        self._layout.feed(chunk)
+        kept = self._masker.apply(chunk, self._layout.layout)
+        await self._reader.feed(kept)
+        return kept
 
-    async def finish(self) -> MediaReport:
-        """Returns what was measured of the whole."""
-        return await self._reader.finish()
+    async def resume(self, stored: bytes) -> None:
+        """Takes bytes that were stored earlier."""
+        self.position += len(stored)
+        if self._digest is not None:
+            self._digest.update(stored)
+        self._layout.feed(stored)
+        self._masker.resume(stored, self._layout.layout)
+        await self._reader.feed(stored)
+
+    def resumed(self) -> None:
+        """Says that all that was stored has been taken: a digest over what was silenced is not that of the sender."""
+        self._unverifiable = bool(self._masker.finish().ranges)
+
+    async def finish(self, stored: StoredMedia) -> tuple[MediaReport, MaskingReport]:
+        """Returns what was measured of the whole, and what was silenced of it."""
+        report = await self._reader.finish_from(stored)
+        await self._watch.refresh(force=True)
+        return report, self._masker.finish(length=report.facts.length)
 
     async def close(self) -> None:
         """Lets go of the decoder."""
@@ -58,11 +92,13 @@ class Sessions:
         units: Units,
         objects: Objects,
         readers: MediaReaders,
+        masks: MaskIntervals,
         clock: Clock,
         capacity: int = 256,
         idle_seconds: float = 600.0,
     ) -> None:
         self._units, self._objects, self._readers, self._clock = units, objects, readers, clock
+        self._masks = masks
         self._capacity, self._idle_seconds = capacity, idle_seconds
         self._kept: OrderedDict[str, Session] = OrderedDict()
 
@@ -103,9 +139,7 @@ class Sessions:
 
     async def _learn(self, opened: OpenUpload) -> Session:
         upload = opened.upload
-        declared = parse_media_type(upload.media_type)
-        reader = self._readers(declared.media_type, declared.raw)
-        session = Session(reader, digest=upload.commitment is not None)
+        session = await self._new(upload)
         if upload.received == 0:
             return session
         try:
@@ -114,11 +148,25 @@ class Sessions:
             for number, part in enumerate(parts):
                 async with aclosing(self.plaintext(opened, number, part)) as pieces:
                     async for piece in pieces:
-                        await session.take(piece)
+                        await session.resume(piece)
+            session.resumed()
         except BaseException:
             await session.close()
             raise
         return session
+
+    async def _new(self, upload: Upload) -> Session:
+        watch = await self._masks.watch(upload.tenant, upload.call_id, upload.leg_id)
+        started_at = upload.clock_started_at
+        masker = Masker(started_at or upload.created_at, watch, clock_stated=started_at is not None)
+        declared = parse_media_type(upload.media_type)
+        return Session(
+            self._readers(declared.media_type, declared.raw),
+            LayoutReader(declared.raw),
+            masker,
+            watch,
+            digest=upload.commitment is not None,
+        )
 
     async def plaintext(self, opened: OpenUpload, number: int, part: Part) -> AsyncGenerator[bytes, None]:
         """Yields what a part was sealed from: ingest has the key while the upload is open."""

@@ -6,19 +6,16 @@ from dataclasses import replace
 
 from callward_common.clock import Clock
 from callward_common.errors import CallwardError, JsonValue
-from callward_ingest.app.appends import Append, Appends
+from callward_ingest.app.appends import Append
 from callward_ingest.app.background import Background
-from callward_ingest.app.completing import Completing
-from callward_ingest.app.endings import Endings
 from callward_ingest.app.feed import Interruption
 from callward_ingest.app.fingerprints import Fingerprints
 from callward_ingest.app.intake import Intake
 from callward_ingest.app.limits import Limits
 from callward_ingest.app.once import Answer, key_in_use, key_reused
-from callward_ingest.app.opening import Opening, new_upload_id
-from callward_ingest.app.quotas import Quotas
-from callward_ingest.app.running import Running
+from callward_ingest.app.opening import new_upload_id
 from callward_ingest.app.upload import OPERATION, NewUpload, OpenUpload, not_sealed, retryable, with_nonce
+from callward_ingest.app.upload_core import UploadCore
 from callward_ingest.domain.calls import Call
 from callward_ingest.domain.errors import CallNotFound, IdempotencyKeyRequired, UploadFailed
 from callward_ingest.domain.fingerprints import same_fingerprint
@@ -33,20 +30,16 @@ class Uploads:
     def __init__(
         self,
         *,
+        core: UploadCore,
         units: Units,
-        opening: Opening,
-        appends: Appends,
-        completing: Completing,
-        endings: Endings,
-        quotas: Quotas,
-        running: Running,
         fingerprints: Fingerprints,
         background: Background,
         clock: Clock,
         limits: Limits,
     ) -> None:
-        self._units, self._opening, self._appends = units, opening, appends
-        self._completing, self._endings, self._quotas, self._running = completing, endings, quotas, running
+        self._units, self._opening, self._appends = units, core.opening, core.appends
+        self._completing, self._endings = core.completing, core.endings
+        self._quotas, self._running = core.quotas, core.running
         self._fingerprints, self._background = fingerprints, background
         self._clock, self._limits = clock, limits
 
@@ -108,8 +101,11 @@ class Uploads:
                 return call, claim
             if whole is None or whole.state is not UploadState.completing:
                 break
+            if self._running.runs(whole.upload_id):
+                break
             # An earlier request brought every byte in and could not be sealed: this one finishes it.
-            await self._seal(whole)
+            async with self._running.alone(whole.upload_id, whole=True):
+                await self._seal(whole)
         raise key_in_use(self._limits)
 
     def _claimant(self, upload_id: str) -> Claimant:

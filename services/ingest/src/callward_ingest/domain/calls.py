@@ -42,6 +42,7 @@ class IdentifierKind(StrEnum):
 
     telephone = "telephone"
     patient = "patient"
+    external_reference = "external-reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Identifying:
     patient_reference: str | None = field(default=None, repr=False)
     agent_id: str | None = field(default=None, repr=False)
     notes: str | None = field(default=None, repr=False)
+    external_reference: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ class Pseudonym:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call on record: nothing of it identifies anybody in clear."""
+    """A call on record: nothing of it identifies anybody in clear.
+
+    `party_ids` None: the call was taken down before they were kept here.
+    """
 
     call_id: str
     queue: str
@@ -118,6 +123,7 @@ class Call:
     age_group: AgeGroup
     document: SealedDocument
     ended_at: datetime | None = None
+    party_ids: tuple[str, ...] | None = None
 
     def clock_start(self, now: datetime) -> datetime:
         """When retention starts to count: the end of the call, or `now` while it has not ended: never too early."""

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from callward_common.errors import (
     Conflict,
     Forbidden,
+    Gone,
     InvalidRequest,
     NotFound,
     TooLarge,
+    TooManyRequests,
     Unavailable,
 )
 
@@ -26,11 +28,60 @@ class RecordingNotFound(NotFound):
     title = "Recording not found"
 
 
+class ProofNotYet(NotFound):
+    """The receipt's event is on its way into the log, or waits there for its checkpoint. It takes seconds."""
+
+    type = "proof-not-yet"
+    title = "No proof yet"
+
+
 class ConsentRequired(Forbidden):
     """The call may not be recorded as things stand; `extra` holds the decision with its rule and citation."""
 
     type = "consent-required"
     title = "No lawful basis for recording"
+
+
+class LegNotFound(NotFound):
+    """The call has no such leg: it is added before anything is said of it."""
+
+    type = "leg-not-found"
+    title = "Leg not found"
+
+
+class LegExists(Conflict):
+    """The call has a leg of this id with other properties: a leg never changes."""
+
+    type = "leg-exists"
+    title = "Leg exists"
+
+
+class MarkOutOfOrder(Conflict):
+    """The mark ends what is not open, or lies before the last mark of its kind. `open` and `kind` say which."""
+
+    type = "mark-out-of-order"
+    title = "Mark out of order"
+
+
+class MaskTooLong(InvalidRequest):
+    """A mask that is known beforehand lasts longer than masks may; `limit` in seconds."""
+
+    type = "mask-too-long"
+    title = "Mask too long"
+
+
+class EvidenceSilenced(Conflict):
+    """An announcement or a spoken consent would lie in silence: a pause must not hide what consent rests on."""
+
+    type = "evidence-silenced"
+    title = "Evidence would be silenced"
+
+
+class CallLimitReached(Conflict):
+    """The call has as many legs or marks as it may; `of` and `limit` say which and how many."""
+
+    type = "call-limit-reached"
+    title = "Call limit reached"
 
 
 class CallAlreadyEnded(Conflict):
@@ -95,6 +146,11 @@ class BodyTooLarge(TooLarge):
     type = "body-too-large"
     title = "Body too large"
 
+    @property
+    def http_headers(self) -> Mapping[str, str]:
+        """Gives the limit as the draft on resumable uploads demands (section 4.1.4)."""
+        return {"Upload-Limit": f"max-size={self.extra['limit']}"} if "limit" in self.extra else {}
+
 
 class BodyIncomplete(InvalidRequest):
     """The sender stopped before the body was whole."""
@@ -132,3 +188,133 @@ class UploadFailed(Unavailable):
 
     type = "upload-failed"
     title = "Upload not put on record"
+
+
+class UploadNotFound(NotFound):
+    """The tenant has no such upload. Another tenant's upload looks the same."""
+
+    type = "upload-not-found"
+    title = "Upload not found"
+
+
+class UploadEnded(Gone):
+    """The upload was cancelled, has expired or has failed; `state` says which. Nothing of it is kept."""
+
+    type = "upload-ended"
+    title = "Upload ended"
+
+
+class MismatchingUploadOffset(Conflict):
+    """The append does not begin where the upload ends; `expected-offset` says where that is."""
+
+    type = "mismatching-upload-offset"
+    title = "Mismatching upload offset"
+    type_uri = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
+
+    @property
+    def http_headers(self) -> Mapping[str, str]:
+        """Gives the right offset, as the draft demands."""
+        return {"Upload-Offset": str(self.extra["expected-offset"])}
+
+
+class CompletedUpload(InvalidRequest):
+    """The upload is complete: nothing can be appended any more."""
+
+    type = "completed-upload"
+    title = "Upload already completed"
+    type_uri = "https://iana.org/assignments/http-problem-types#completed-upload"
+
+
+class InconsistentUploadLength(InvalidRequest):
+    """The lengths that were stated do not agree with each other, or with what came."""
+
+    type = "inconsistent-upload-length"
+    title = "Inconsistent upload length"
+    type_uri = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length"
+
+
+class UploadInterrupted(Unavailable):
+    """The platform stops, or a newer request took the upload over. What was acknowledged is kept: resume."""
+
+    type = "upload-interrupted"
+    title = "Upload interrupted"
+
+
+class UploadNotSealed(Unavailable):
+    """Every byte is kept, but a neighbour is away: the recording is sealed as soon as it is back."""
+
+    type = "upload-not-sealed"
+    title = "Upload not yet sealed"
+
+    @property
+    def http_headers(self) -> Mapping[str, str]:
+        """Says that every byte has come: sending them again would not help."""
+        return {**super().http_headers, "Upload-Complete": "?1"}
+
+
+class TooManyUploads(TooManyRequests):
+    """The tenant has as many uploads open, or as many bytes taken in within a day, as it may."""
+
+    type = "too-many-uploads"
+    title = "Too many uploads"
+
+
+class TooManyParts(InvalidRequest):
+    """The upload was sent in more pieces than one recording may have."""
+
+    type = "too-many-parts"
+    title = "Too many parts"
+
+
+class MetadataFixed(InvalidRequest):
+    """A patch names a member of a call that cannot change; `field` and `pointer` say which."""
+
+    type = "metadata-fixed"
+    title = "The field cannot be changed"
+
+
+class UnknownParty(InvalidRequest):
+    """The request names a party that the call does not have. The consent service reports the same."""
+
+    type = "unknown-party"
+    title = "Unknown party"
+
+
+class RevisionNotCurrent(Conflict):
+    """If-Match names another revision than the newest (RFC 9110 section 13.1.1); `revision` is the newest."""
+
+    type = "revision-not-current"
+    title = "Revision not current"
+
+    @property
+    def http_status(self) -> int:
+        """412: no category stands for it, since it exists in HTTP only."""
+        return 412
+
+
+class TooManyRevisions(Conflict):
+    """The call has as many revisions as a call may have; `limit` says how many."""
+
+    type = "too-many-revisions"
+    title = "Too many revisions"
+
+
+class ReconciliationNotFound(NotFound):
+    """The tenant has no such reconciliation. Another tenant's looks the same."""
+
+    type = "reconciliation-not-found"
+    title = "Reconciliation not found"
+
+
+class ReconciliationTooLarge(TooLarge):
+    """More calls are named, or lie in the range, than one reconciliation may hold; `limit` says how many."""
+
+    type = "reconciliation-too-large"
+    title = "Reconciliation too large"
+
+
+class InvalidRange(InvalidRequest):
+    """A range of time is empty, turned round or too long, or a moment lies outside it; `pointer` says where."""
+
+    type = "invalid-range"
+    title = "Invalid range"

@@ -1,9 +1,11 @@
 """What ingest puts on record. No field holds anything that identifies a person."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from callward_common.identity import Actor
+from callward_ingest.domain.reconciliation import Finding, Range
 from callward_ingest.domain.recordings import Measured
 
 
@@ -23,6 +25,27 @@ class CallEnded:
     actor: Actor
     call_id: str
     ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallMetadataRevised:
+    """A call's metadata was revised: the names of the fields, no value."""
+
+    actor: Actor
+    call_id: str
+    revision_id: str
+    revision: int
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationMade:
+    """Calls that somebody placed were compared with those on record."""
+
+    actor: Actor
+    reconciliation_id: str
+    range: Range
+    counts: Mapping[Finding, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +71,7 @@ class RecordingSealed:
     decision_id: str
     retain_until: datetime
     media: Measured
+    masked: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,7 @@ class RecordingQuarantined:
     receipt_sha256: bytes
     reasons: tuple[str, ...]
     media: Measured
+    masked: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +100,22 @@ class UploadAbandoned:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlMarkRecorded:
+    """A call platform made a control mark. `kept_recordings` were sealed before, with sound that it silences."""
+
+    actor: Actor
+    call_id: str
+    mark_id: str
+    kind: str
+    leg_id: str
+    reason: str
+    at: datetime
+    until: datetime | None
+    statement_sha256: bytes
+    kept_recordings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AccessDenied:
     """Somebody was refused at the door."""
 
@@ -83,12 +124,59 @@ class AccessDenied:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookRegistered:
+    """A webhook was registered. `host` alone of its URL: the rest may hold a secret of the receiver's."""
+
+    actor: Actor
+    webhook_id: str
+    host: str
+    events: tuple[str, ...]
+    secret_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChanged:
+    """A webhook was changed: `changes` says what, the rest how it is now."""
+
+    actor: Actor
+    webhook_id: str
+    changes: tuple[str, ...]
+    host: str
+    events: tuple[str, ...]
+    active: bool
+    secret_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRemoved:
+    """A webhook was removed."""
+
+    actor: Actor
+    webhook_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDisabled:
+    """Callward disabled a webhook, for the reason given."""
+
+    actor: Actor
+    webhook_id: str
+    reason: str
+
+
+WebhookChange = WebhookRegistered | WebhookChanged | WebhookRemoved | WebhookDisabled
+
 DomainEvent = (
     CallOpened
     | CallEnded
+    | CallMetadataRevised
+    | ReconciliationMade
     | RecordingRefused
     | RecordingSealed
     | RecordingQuarantined
     | UploadAbandoned
+    | ControlMarkRecorded
     | AccessDenied
+    | WebhookChange
 )

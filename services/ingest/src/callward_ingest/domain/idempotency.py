@@ -26,10 +26,11 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The outcome of claiming a key; `answer` where it is done."""
+    """The outcome of claiming a key; `answer` where it is done, `owner` where it is in use."""
 
     outcome: ClaimOutcome
     answer: StoredAnswer | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ class SubjectKind(StrEnum):
 
     call = "call"
     recording = "recording"
+    call_revision = "call-revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,15 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """An open data key: its id, commitment (32 bytes) and the one subkey asked for (32 bytes, never shown)."""
+    """An open data key: its id, commitment (32 bytes) and the subkeys asked for (32 bytes each, never shown).
+
+    `subkey`: a recording's `original`, else the metadata's. `peaks`: empty where the key is no recording's.
+    """
 
     key_id: str
     commitment: bytes
     subkey: bytes = field(repr=False)
+    peaks: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

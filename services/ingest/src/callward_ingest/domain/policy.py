@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from callward_ingest.domain.decisions import Decision, Outcome
 from callward_ingest.domain.errors import DateBeforeCall, DateInFuture, DateTooOld
-from callward_ingest.domain.media import MediaFacts
+from callward_ingest.domain.media import ChannelLevel, MediaFacts
 from callward_ingest.domain.recordings import Measured, RecordingState
 
 EARLIEST_YEAR = 1970
@@ -50,8 +50,8 @@ def expiry_month(end: datetime) -> str:
     return end.astimezone(UTC).strftime("%Y-%m")
 
 
-def measured(facts: MediaFacts) -> Measured:
-    """Gives what of the facts about a body goes on record: codes and numbers."""
+def measured(facts: MediaFacts, levels: Sequence[ChannelLevel] = ()) -> Measured:
+    """Gives what of the facts about a body goes on record: codes and numbers. `levels` has one entry per channel."""
     return Measured(
         media_type=facts.media_type,
         codec=facts.codec,
@@ -61,17 +61,18 @@ def measured(facts: MediaFacts) -> Measured:
         bytes_per_second=facts.bytes_per_second,
         size=facts.total_bytes,
         findings=tuple(code.value for code in facts.codes),
+        levels=tuple(levels),
     )
 
 
-def quarantine_reasons(at_end: Decision, facts: MediaFacts) -> tuple[str, ...]:
+def quarantine_reasons(at_end: Decision, found: Sequence[str]) -> tuple[str, ...]:
     """Gives the stable codes for which a recording is kept apart; none means that it is sealed for use.
 
-    Consent is judged again at the end, since a party may revoke while the call is recorded. Order: consent first,
-    then the findings that quarantine, as they were made.
+    `found`: the codes for which the media itself is kept apart. Consent is judged again at the end, since a party may
+    revoke while the call is recorded. Order: consent first, then what was found, as it was found.
     """
     reasons = [] if at_end.permitted else [_CONSENT_REASONS[at_end.outcome]]
-    return (*reasons, *(code.value for code in facts.quarantine_codes))
+    return (*reasons, *found)
 
 
 def state_for(reasons: Sequence[str]) -> RecordingState:

@@ -5,9 +5,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from callward_ingest.domain.keys import Receipt
+from callward_ingest.domain.media import ChannelLevel
 
 ORIGINAL = "original"
 """The rendition that holds the bytes as they were sent."""
+PEAKS = "peaks"
+"""The rendition that holds the waveform, to be drawn."""
+PEAKS_TYPE = "application/octet-stream"
+"""The media type of peaks: audiowaveform's binary format."""
 FORMAT = "callward/1"
 """The object format of sealing.md section 1."""
 
@@ -23,7 +28,7 @@ class RecordingState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured of the media while it streamed: sizes in bytes, findings as stable codes."""
+    """What was measured of the media while it streamed: sizes in bytes, findings as stable codes, levels per channel."""
 
     media_type: str
     codec: str
@@ -33,6 +38,7 @@ class Measured:
     bytes_per_second: int
     size: int
     findings: tuple[str, ...]
+    levels: tuple[ChannelLevel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,27 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendition:
+    """One rendition: its parts in order, each one stream in one object.
+
+    `masked`: what was replaced by silence, (start, end) in microseconds of the recording's own clock.
+    """
+
+    name: str
+    media_type: str
+    parts: tuple[Part, ...]
+    masked: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """The manifest of a recording with one rendition of one part (sealing.md section 1)."""
+    """The manifest of a recording (sealing.md section 1)."""
 
     tenant_id: str
     recording_id: str
     key_id: str
     key_commitment: bytes
-    media_type: str
-    part: Part
+    renditions: tuple[Rendition, ...]
     version: int = 1
 
 
@@ -69,6 +87,8 @@ class Attempt:
     queue: str
     object_key: str
     started_at: datetime
+    leg_id: str | None = None
+    clock_started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,7 @@ class Sealing:
     delete_after: datetime
     retention_citation: str
     media: Measured
+    masked: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +134,9 @@ class Recording:
     retention_citation: str | None = None
     receipt: Receipt | None = None
     media: Measured | None = None
+    leg_id: str | None = None
+    clock_started_at: datetime | None = None
+    masked: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

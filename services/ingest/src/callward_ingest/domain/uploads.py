@@ -43,7 +43,8 @@ class Upload:
     `epoch` changes with every append, so that an append that was overtaken cannot commit. `secret` (32 bytes) lets
     the key be issued again while it is open; None once the upload has ended. `resumable` False: whole or nothing.
     `commitment`: SHA-256(r ‖ digest) where the sender stated the digest of the whole, since a plain hash of a recording
-    would let whoever reads it test a guess; `fingerprint_day`: the day whose fingerprint key makes r.
+    would let whoever reads it test a guess. `leg_id`: the leg that was recorded, None for the whole call;
+    `clock_started_at`: when the recording's own clock began, None where nobody said so. `fingerprint_day`: the day whose fingerprint key makes r.
     """
 
     upload_id: str
@@ -69,6 +70,8 @@ class Upload:
     reason: str | None = None
     answer: dict[str, JsonValue] | None = None
     prepared: "Prepared | None" = None
+    leg_id: str | None = None
+    clock_started_at: datetime | None = None
     secret: bytes | None = field(default=None, repr=False)
 
     @property
@@ -88,7 +91,8 @@ class Upload:
 class Prepared:
     """What is settled of a recording before its key is sealed: made once, so that sealing may be done again.
 
-    `reasons`: codes for which the media itself is kept apart, whatever consent says.
+    `reasons`: codes for which the media itself is kept apart, whatever consent says. `masked`: what was replaced by
+    silence, (start, end) in microseconds of the recording's own clock.
     """
 
     manifest: bytes
@@ -98,6 +102,7 @@ class Prepared:
     key_id: str
     media: Measured
     reasons: tuple[str, ...]
+    masked: tuple[tuple[int, int], ...] = ()
 
 
 def settled_length(known: int | None, *stated: int | None) -> int | None:

@@ -36,6 +36,14 @@ class DecisionAnswer(StrictModel):
     policy_version: int
 
 
+class ActorAnswer(StrictModel):
+    """Who did something: a client's id as its issuer knows it."""
+
+    kind: str
+    id: str
+    issuer: str
+
+
 class CallOpened(StrictModel):
     """A call was opened."""
 
@@ -85,10 +93,21 @@ class CallAnswer(StrictModel):
     decision: DecisionAnswer
     recordings: list[RecordingOfCall]
     more_recordings: bool
+    legs: int
+    marks: int
+
+
+class LevelAnswer(StrictModel):
+    """How loud one channel is: dBFS, share of time that is silent (0 to 1), samples at the limit of the coding."""
+
+    rms_dbfs: float
+    peak_dbfs: float
+    silence: float
+    clipped: int
 
 
 class MediaAnswer(StrictModel):
-    """What was measured of the media. `size` in bytes; findings as stable codes."""
+    """What was measured of the media. `size` in bytes; findings as stable codes; levels per channel."""
 
     media_type: str
     codec: str
@@ -98,6 +117,14 @@ class MediaAnswer(StrictModel):
     bytes_per_second: int
     size: int
     findings: list[str]
+    levels: list[LevelAnswer]
+
+
+class MaskedRangeAnswer(StrictModel):
+    """What was replaced by silence: microseconds of the recording's own clock, the end excluded."""
+
+    start_microseconds: int
+    end_microseconds: int
 
 
 class RetentionAnswer(StrictModel):
@@ -113,7 +140,7 @@ class RetentionAnswer(StrictModel):
 class RecordingTaken(StrictModel):
     """A recording is encrypted, durable and on record; `quarantined` when it is kept apart for the reasons given.
 
-    `receipt` is a compact JWS. Where Repr-Digest was sent, `sender_commitment` is SHA-256 of
+    `receipt` is a compact JWS. `masked_ranges` say where what is kept is silence instead of what was sent. Where Repr-Digest was sent, `sender_commitment` is SHA-256 of
     `receipt_commitment_nonce` followed by the digest, both base64url.
     """
 
@@ -129,6 +156,7 @@ class RecordingTaken(StrictModel):
     decision: DecisionAnswer
     retention: RetentionAnswer
     media: MediaAnswer
+    masked_ranges: list[MaskedRangeAnswer]
     sender_commitment: str | None = None
     receipt_commitment_nonce: str | None = None
 
@@ -144,6 +172,9 @@ class RecordingAnswer(StrictModel):
     sealed_at: Timestamp | None
     retain_until: Timestamp | None
     media: MediaAnswer | None
+    masked_ranges: list[MaskedRangeAnswer]
+    leg_id: str | None
+    started_at: Timestamp | None
 
 
 class ReceiptAnswer(StrictModel):

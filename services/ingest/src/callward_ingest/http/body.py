@@ -9,8 +9,7 @@ from callward_common.clock import Clock
 from callward_common.errors import InvalidRequest, UnsupportedMediaType
 from callward_ingest.app.intake import body_too_large
 from callward_ingest.domain.errors import BodyIncomplete, BodyTimeout
-
-_WAV = frozenset({"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"})
+from callward_ingest.domain.media_types import parse_media_type
 
 
 class Body:
@@ -50,18 +49,23 @@ class Body:
                 yield chunk
 
 
-def demand_wav(request: Request) -> None:
-    """Raises UnsupportedMediaType unless the body is announced as one WAV file, as it is."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.startswith("multipart/"):
+def demand_media(request: Request) -> str:
+    """Returns the media type of a body that is sent as it is. Raises UnsupportedMediaType for any other."""
+    kind = request.headers.get("content-type", "")
+    if kind.strip().lower().startswith("multipart/"):
         raise UnsupportedMediaType(
             "Multipart bodies are not taken, since they would be spooled to disk in the clear: "
-            "send the file's bytes as the body, with Content-Type audio/wav."
+            "send the file's bytes as the body, with its media type as Content-Type."
         )
-    if kind not in _WAV:
-        raise UnsupportedMediaType("The body has to be audio/wav.")
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding != "identity":
+    parse_media_type(kind)
+    demand_no_coding(request)
+    return kind.strip()
+
+
+def demand_no_coding(request: Request) -> None:
+    """Raises UnsupportedMediaType for a content coding: what is kept is what was sent."""
+    coding = ", ".join(request.headers.getlist("content-encoding")).strip().lower()
+    if coding not in ("", "identity"):
         raise UnsupportedMediaType("Content codings are not taken: send the file's bytes as they are.")
 
 

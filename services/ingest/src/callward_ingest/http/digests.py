@@ -4,7 +4,7 @@ import http_sf
 from starlette.requests import Request
 
 from callward_common.errors import InvalidRequest
-from callward_ingest.app.intake import StatedDigests
+from callward_ingest.domain.uploads import StatedDigests
 
 CONTENT_DIGEST = "Content-Digest"
 REPR_DIGEST = "Repr-Digest"

@@ -50,8 +50,13 @@ class Guard:
             _log.exception("refusal not put on record", extra={"reason": reason})
 
 
-def guarded_route(guard: Guard, scope: str) -> type[APIRoute]:
-    """Gives the route class of a router: nothing of a request's body is read before the guard admits it."""
+def guarded_route(
+    guard: Guard, scope: str, *, demand: Callable[[Request], None] | None = None
+) -> type[APIRoute]:
+    """Gives the route class of a router: nothing of a request's body is read before the guard admits it.
+
+    `demand` may refuse what was admitted for its headers, also before the body is read.
+    """
 
     class GuardedRoute(APIRoute):
         def get_route_handler(self) -> Handler:
@@ -59,6 +64,8 @@ def guarded_route(guard: Guard, scope: str) -> type[APIRoute]:
 
             async def admitted(request: Request) -> Response:
                 request.state.principal = await guard.admit(request, self.name, scope)
+                if demand is not None:
+                    demand(request)
                 return await handler(request)
 
             return admitted

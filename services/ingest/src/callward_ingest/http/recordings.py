@@ -1,6 +1,6 @@
 """/v1/recordings and /v1/receipts: one body in, one receipt out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,11 +11,13 @@ from callward_common.clock import Clock
 from callward_common.http.requests import IDEMPOTENCY_KEY, parse_idempotency_key
 from callward_common.ids import parse_id
 from callward_ingest.app.reading import Reading
-from callward_ingest.app.upload import Upload
+from callward_ingest.app.upload import NewUpload
 from callward_ingest.app.uploads import Uploads
 from callward_ingest.domain.errors import IdempotencyKeyRequired
+from callward_ingest.domain.media_types import TAKEN
 from callward_ingest.http import answers
-from callward_ingest.http.body import Body, demand_known_expectation, demand_size, demand_wav
+from callward_ingest.http.body import Body, demand_known_expectation, demand_media, demand_size
+from callward_ingest.http.clocks import LegQuery, StartedAtQuery
 from callward_ingest.http.digests import CONTENT_DIGEST, REPR_DIGEST, stated_digests
 from callward_ingest.http.guard import Guard, guarded_route, principal_of
 from callward_ingest.http.requests import respond
@@ -42,14 +44,17 @@ def recordings_router(
         "/recordings", status_code=201, response_model=answers.RecordingTaken, openapi_extra=_openapi(limits)
     )
     async def create_recording(
-        request: Request, call: Annotated[str, Query(description="The id of the call that was recorded.")]
+        request: Request,
+        call: Annotated[str, Query(description="The id of the call that was recorded.")],
+        leg: LegQuery = None,
+        started_at: StartedAtQuery = None,
     ) -> JSONResponse:
         """Takes one recording in: encrypted while it arrives, measured, durable and on record before the answer.
 
         Without a lawful basis it is refused before its first byte. What is empty, unreadable or no audio at all is
         kept all the same, and answered with the state `quarantined` and the reasons.
         """
-        upload = _upload(request, parse_id(call), limits)
+        upload = replace(_upload(request, parse_id(call), limits), leg=leg, started_at=started_at)
         body = Body(request, clock, idle_timeout=limits.idle_timeout, min_rate=limits.min_rate)
         answer = await uploads.receive(upload, body)
         return respond(answer, 201, location=f"/v1/recordings/{answer.body['recordingId']}")
@@ -70,10 +75,10 @@ def recordings_router(
     return router
 
 
-def _upload(request: Request, call_id: str, limits: BodyLimits) -> Upload:
+def _upload(request: Request, call_id: str, limits: BodyLimits) -> NewUpload:
     """Reads all that stands before the body. Nothing of the body itself has been asked for yet."""
     demand_known_expectation(request)
-    demand_wav(request)
+    media_type = demand_media(request)
     key = parse_idempotency_key(request)
     if key is None:
         raise IdempotencyKeyRequired(
@@ -82,7 +87,7 @@ def _upload(request: Request, call_id: str, limits: BodyLimits) -> Upload:
     stated = stated_digests(request)
     demand_size(request, limits.max_bytes)
     principal = principal_of(request)
-    return Upload(principal.tenant_id, principal.actor, call_id, key, stated)
+    return NewUpload(principal.tenant_id, principal.actor, call_id, media_type, stated, key)
 
 
 def _openapi(limits: BodyLimits) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def _openapi(limits: BodyLimits) -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "description": f"One WAV file, as it is; at most {limits.max_bytes} bytes.",
-            "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
+            "description": f"One recording, as it is; at most {limits.max_bytes} bytes.",
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in TAKEN},
         },
     }

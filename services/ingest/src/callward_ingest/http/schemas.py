@@ -33,7 +33,7 @@ class PartyBody(StrictModel):
 
 
 class OpenCallBody(StrictModel):
-    """A call. Telephone numbers, the patient's reference, the agent and the notes are sealed at once."""
+    """A call. Telephone numbers, the patient's and the caller's own reference, agent and notes are sealed at once."""
 
     queue: Code
     direction: Direction
@@ -42,6 +42,7 @@ class OpenCallBody(StrictModel):
     patient_reference: ShortText | None = None
     agent_id: ShortText | None = None
     notes: LongText | None = None
+    external_reference: ShortText | None = None
     age_group: AgeGroup = AgeGroup.unspecified
 
     @model_validator(mode="after")
@@ -66,6 +67,7 @@ class OpenCallBody(StrictModel):
                 patient_reference=self.patient_reference,
                 agent_id=self.agent_id,
                 notes=self.notes,
+                external_reference=self.external_reference,
             ),
             age_group=self.age_group,
         )

@@ -5,6 +5,8 @@ An upload is whole when its offset reaches its length. The receipt is then at /v
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
 
@@ -18,6 +20,7 @@ from callward_ingest.domain.media_types import parse_media_type
 from callward_ingest.domain.uploads import Upload
 from callward_ingest.http import upload_fields as fields
 from callward_ingest.http.body import demand_no_coding
+from callward_ingest.http.clocks import parse_started_at
 from callward_ingest.http.guard import principal_of
 from callward_ingest.http.upload_answers import location
 from callward_ingest.http.upload_door import UploadDoor, wanted_upload
@@ -84,8 +87,13 @@ def description(door: UploadDoor) -> dict[str, str]:
     }
 
 
-async def create(request: Request, door: UploadDoor, call: str | None) -> Response:
-    """Opens an upload; bytes may come with the request (extension creation-with-upload)."""
+async def create(
+    request: Request, door: UploadDoor, call: str | None, leg: str | None, started_at: datetime | None
+) -> Response:
+    """Opens an upload; bytes may come with the request (extension creation-with-upload).
+
+    What the query does not say the metadata may: `call`, `leg`, `startedAt`, `filetype`.
+    """
     length = fields.tus_number(request, fields.LENGTH)
     deferred = request.headers.get("upload-defer-length")
     if (length is None) == (deferred is None) or deferred not in (None, "1"):
@@ -97,6 +105,9 @@ async def create(request: Request, door: UploadDoor, call: str | None) -> Respon
     if request.headers.get("content-type") is not None:
         _demand_offset_stream(request)
     wanted = wanted_upload(request, call or metadata.get("call"), kind, length)
+    if started_at is None and "startedAt" in metadata:
+        started_at = parse_started_at(metadata["startedAt"])
+    wanted = replace(wanted, leg=leg or metadata.get("leg"), started_at=started_at)
 
     async def announce(_: Upload) -> None:
         """Tus has no interim responses."""
@@ -126,7 +137,7 @@ async def append(request: Request, door: UploadDoor, upload_id: str) -> Response
     return Response(None, 204, headers)
 
 
-def state(door: UploadDoor, upload: Upload) -> Response:
+def state(upload: Upload) -> Response:
     """Gives the offset to go on at."""
     headers = {**VERSION_HEADERS, **_expiry(upload), fields.OFFSET: str(upload.received)}
     headers["Cache-Control"] = "no-store"

@@ -37,7 +37,7 @@ class UploadDoor:
     def headers(self, upload: Upload) -> dict[str, str]:
         """Returns what every answer says of an upload that is not whole."""
         return {
-            fields.COMPLETE: fields.boolean(False),
+            fields.COMPLETE: fields.FALSE,
             fields.OFFSET: str(upload.received),
             fields.LIMIT: self.limit(upload),
         }

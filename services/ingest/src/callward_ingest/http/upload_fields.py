@@ -13,6 +13,8 @@ from callward_ingest.domain.uploads import Upload, UploadState
 
 COMPLETE, OFFSET, LENGTH, LIMIT = "Upload-Complete", "Upload-Offset", "Upload-Length", "Upload-Limit"
 INTEROP, INTEROP_VERSION = "Upload-Draft-Interop-Version", "8"
+#: Booleans as structured fields (RFC 9651).
+TRUE, FALSE = "?1", "?0"
 PARTIAL_UPLOAD = "application/partial-upload"
 #: The longest field that is looked at.
 _MAX_CHARACTERS = 64
@@ -42,11 +44,6 @@ def upload_limit(clock: Clock, max_size: int, upload: Upload | None = None) -> s
         return f"max-size={max_size}"
     left = max(0, int((upload.expires_at - clock.now()).total_seconds()))
     return f"max-size={max_size}, max-age={left}"
-
-
-def boolean(value: bool) -> str:
-    """Gives a boolean as a structured field (RFC 9651)."""
-    return "?1" if value else "?0"
 
 
 def wants_interim(request: Request) -> bool:

@@ -1,5 +1,6 @@
 """/v1/uploads: uploads that resume (draft-ietf-httpbis-resumable-upload, interop version 8; tus 1.0 beside it)."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -16,6 +17,7 @@ from callward_ingest.domain.uploads import Upload, settled_length
 from callward_ingest.http import answers, tus
 from callward_ingest.http import upload_fields as fields
 from callward_ingest.http.body import demand_known_expectation, demand_media, demand_no_coding
+from callward_ingest.http.clocks import LegQuery, StartedAtQuery
 from callward_ingest.http.digests import stated_digests
 from callward_ingest.http.guard import Guard, guarded_route, principal_of
 from callward_ingest.http.recordings import SCOPE, BodyLimits
@@ -38,7 +40,12 @@ def uploads_router(guard: Guard, resumable: Resumable, clock: Clock, limits: Bod
 
 def _add_creation(router: APIRouter, door: UploadDoor) -> None:
     @router.post("", status_code=201, response_model=answers.RecordingTaken, openapi_extra=CREATE_DOCS)
-    async def create_upload(request: Request, call: Annotated[str | None, _CALL] = None) -> Response:
+    async def create_upload(
+        request: Request,
+        call: Annotated[str | None, _CALL] = None,
+        leg: LegQuery = None,
+        started_at: StartedAtQuery = None,
+    ) -> Response:
         """Opens an upload, and takes in what of the recording comes with the request.
 
         With `Upload-Complete: ?1` and the whole body the answer is the recording's, as of POST /v1/recordings; else
@@ -46,12 +53,13 @@ def _add_creation(router: APIRouter, door: UploadDoor) -> None:
         """
         demand_known_expectation(request)
         if tus.speaks(request):
-            return await tus.create(request, door, call)
+            return await tus.create(request, door, call, leg, started_at)
         complete = _demand_complete(request)
         length = settled_length(
             fields.stated_number(request, fields.LENGTH), fields.content_length(request) if complete else None
         )
         wanted = wanted_upload(request, call, demand_media(request), length)
+        wanted = replace(wanted, leg=leg, started_at=started_at)
         sent = Bytes(
             door.body(request),
             complete,
@@ -70,7 +78,7 @@ def _add_creation(router: APIRouter, door: UploadDoor) -> None:
         return Response(None, 201, headers)
 
     @router.options("", status_code=204)
-    async def describe_uploads(request: Request) -> Response:
+    async def describe_uploads() -> Response:
         """Says that uploads resume here, and within which limits."""
         return _describe(door)
 
@@ -112,7 +120,7 @@ def _add_state(router: APIRouter, door: UploadDoor) -> None:
         """Gives the offset to go on at. An append that still runs is ended first, so that the offset holds."""
         upload = await door.resumable.look(principal_of(request).tenant_id, parse_id(upload_id))
         if tus.speaks(request):
-            return tus.state(door, upload)
+            return tus.state(upload)
         return Response(None, 204, _state_headers(door, upload))
 
     @router.get("/{upload_id}", response_model=UploadAnswer)
@@ -128,7 +136,7 @@ def _add_state(router: APIRouter, door: UploadDoor) -> None:
         return Response(None, 204, tus.VERSION_HEADERS if tus.speaks(request) else None)
 
     @router.options("/{upload_id}", status_code=204)
-    async def describe_upload(request: Request, upload_id: str) -> Response:
+    async def describe_upload(upload_id: str) -> Response:
         """Says how an upload is appended to."""
         parse_id(upload_id)
         return _describe(door)
@@ -139,7 +147,7 @@ def _state_headers(door: UploadDoor, upload: Upload) -> dict[str, str]:
     if upload.length is not None:
         headers[fields.LENGTH] = str(upload.length)
     if upload.whole:
-        headers[fields.COMPLETE] = fields.boolean(True)
+        headers[fields.COMPLETE] = fields.TRUE
         headers["Location"] = f"/v1/recordings/{upload.upload_id}"
     return headers
 
@@ -163,7 +171,7 @@ def _demand_partial(request: Request) -> None:
 def _taken(outcome: Outcome) -> JSONResponse:
     headers = {
         "Location": f"/v1/recordings/{outcome.upload.upload_id}",
-        fields.COMPLETE: fields.boolean(True),
+        fields.COMPLETE: fields.TRUE,
         fields.OFFSET: str(outcome.upload.received),
     }
     return JSONResponse(outcome.answer, 201, headers)

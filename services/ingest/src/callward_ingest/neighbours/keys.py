@@ -9,13 +9,13 @@ from callward.keys.v1 import data_key_issuer_service_pb2_grpc as issuer_grpc
 from callward.keys.v1 import data_key_pb2
 from callward.keys.v1 import pseudonymiser_service_pb2 as pseudonymiser_pb2
 from callward.keys.v1 import pseudonymiser_service_pb2_grpc as pseudonymiser_grpc
-from callward_common.errors import Category, InternalError
+from callward_common.errors import CallwardError, Category, InternalError
 from callward_common.grpc.client import Channels
 from callward_ingest.domain.calls import IdentifierKind
 from callward_ingest.domain.decisions import Plan
 from callward_ingest.domain.keys import DataKey, Subject, SubjectKind
 from callward_ingest.domain.policy import expiry_month
-from callward_ingest.domain.recordings import ORIGINAL
+from callward_ingest.domain.recordings import ORIGINAL, PEAKS
 from callward_ingest.neighbours.errors import translated
 from callward_ingest.translate import from_timestamp, to_timestamp
 
@@ -23,15 +23,17 @@ CALLEE = "key-management"
 _KINDS = {
     SubjectKind.call: data_key_pb2.SUBJECT_KIND_CALL,
     SubjectKind.recording: data_key_pb2.SUBJECT_KIND_RECORDING,
+    SubjectKind.call_revision: data_key_pb2.SUBJECT_KIND_CALL_REVISION,
 }
 _IDENTIFIERS = {
     IdentifierKind.telephone: pseudonymiser_pb2.IDENTIFIER_KIND_TELEPHONE,
     IdentifierKind.patient: pseudonymiser_pb2.IDENTIFIER_KIND_PATIENT,
+    IdentifierKind.external_reference: pseudonymiser_pb2.IDENTIFIER_KIND_EXTERNAL_REFERENCE,
 }
 
 
 class GrpcKeys:
-    """Data keys over gRPC. A call gets its metadata subkey, a recording its original's: nothing else is asked for."""
+    """Data keys over gRPC. A call gets its metadata subkey, a recording those of its renditions: nothing else."""
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
@@ -42,7 +44,6 @@ class GrpcKeys:
 
     async def issue(self, subject: Subject, plan: Plan) -> DataKey:
         """Makes the key of a subject. Only the hash of the upload's secret goes out."""
-        is_call = subject.kind is SubjectKind.call
         request = issuer_pb2.IssueDataKeyRequest(
             tenant_id=subject.tenant,
             subject_kind=_KINDS[subject.kind],
@@ -51,17 +52,24 @@ class GrpcKeys:
             expiry_month=expiry_month(plan.delete_after),
             not_before=to_timestamp(plan.retain_until),
             upload_secret_sha256=hashlib.sha256(subject.secret).digest(),
-            subkeys=data_key_pb2.Subkeys(renditions=[] if is_call else [ORIGINAL], metadata=is_call),
+            subkeys=_wanted(subject),
         )
         with translated(CALLEE):
             answer = await self._issuer.IssueDataKey(request)
-        if (
-            len(answer.subkeys) != 1
-            or len(answer.subkeys[0].key) != 32
-            or answer.subkeys[0].metadata != is_call
-        ):
-            raise InternalError("key-management gave another subkey than the one asked for.")
-        return DataKey(answer.key_id, answer.commitment, answer.subkeys[0].key)
+        return _data_key(subject, answer)
+
+    async def reissue(self, subject: Subject) -> DataKey:
+        """Gives the subkeys of a key again while it is open."""
+        request = issuer_pb2.ReissueDataKeyRequest(
+            tenant_id=subject.tenant,
+            subject_kind=_KINDS[subject.kind],
+            subject_id=subject.subject_id,
+            upload_secret=subject.secret,
+            subkeys=_wanted(subject),
+        )
+        with translated(CALLEE, passed_on=(Category.not_found,)):
+            answer = await self._issuer.ReissueDataKey(request)
+        return _data_key(subject, answer)
 
     async def seal(self, subject: Subject, manifest_sha256: bytes) -> datetime:
         """Registers the hash and closes the key to ingest."""
@@ -77,7 +85,7 @@ class GrpcKeys:
         return from_timestamp(answer.sealed_at)
 
     async def abandon(self, subject: Subject, reason: str) -> None:
-        """Gives an open key up."""
+        """Gives an open key up. One that was never issued is as good as given up."""
         request = issuer_pb2.AbandonDataKeyRequest(
             tenant_id=subject.tenant,
             subject_kind=_KINDS[subject.kind],
@@ -85,8 +93,35 @@ class GrpcKeys:
             upload_secret=subject.secret,
             reason=reason,
         )
-        with translated(CALLEE):
-            await self._issuer.AbandonDataKey(request)
+        try:
+            with translated(CALLEE, passed_on=(Category.not_found,)):
+                await self._issuer.AbandonDataKey(request)
+        except CallwardError as error:
+            if error.category is not Category.not_found:
+                raise
+
+
+def _wanted(subject: Subject) -> data_key_pb2.Subkeys:
+    if subject.kind is SubjectKind.recording:
+        return data_key_pb2.Subkeys(renditions=[ORIGINAL, PEAKS])
+    return data_key_pb2.Subkeys(metadata=True)
+
+
+def _data_key(
+    subject: Subject, answer: issuer_pb2.IssueDataKeyResponse | issuer_pb2.ReissueDataKeyResponse
+) -> DataKey:
+    recording = subject.kind is SubjectKind.recording
+    keys = {"" if subkey.metadata else subkey.name: subkey.key for subkey in answer.subkeys}
+    expected = {ORIGINAL, PEAKS} if recording else {""}
+    if (
+        keys.keys() != expected
+        or len(answer.subkeys) != len(expected)
+        or {32} != set(map(len, keys.values()))
+    ):
+        raise InternalError("key-management gave other subkeys than those asked for.")
+    if recording:
+        return DataKey(answer.key_id, answer.commitment, keys[ORIGINAL], keys[PEAKS])
+    return DataKey(answer.key_id, answer.commitment, keys[""])
 
 
 class GrpcPseudonyms:

@@ -32,6 +32,7 @@ class DatabaseCalls:
                 document=call.document.ciphertext,
                 document_sha256=call.document.sha256,
                 key_id=call.document.key_id,
+                party_ids=call.party_ids,
             )
         )
         if pseudonyms:
@@ -59,6 +60,7 @@ class DatabaseCalls:
             CALLS.c.document,
             CALLS.c.document_sha256,
             CALLS.c.key_id,
+            CALLS.c.party_ids,
         ).where(*self._one(call_id))
         row = (await self._connection.execute(query)).first()
         if row is None:
@@ -72,6 +74,7 @@ class DatabaseCalls:
             age_group=AgeGroup(row.age_group),
             document=SealedDocument(bytes(row.document), bytes(row.document_sha256), row.key_id),
             ended_at=row.ended_at,
+            party_ids=None if row.party_ids is None else tuple(row.party_ids),
         )
 
     async def end(self, call_id: str, ended_at: datetime) -> tuple[datetime, bool]:

@@ -84,6 +84,7 @@ class DatabaseIdempotency:
 
     async def _held(self, key: str) -> sa.Row[*tuple[Any, ...]] | None:
         query = sa.select(
+            IDEMPOTENCY.c.owner,
             IDEMPOTENCY.c.held_until,
             IDEMPOTENCY.c.fingerprint,
             IDEMPOTENCY.c.fingerprint_day,
@@ -98,7 +99,7 @@ class DatabaseIdempotency:
             answer = StoredAnswer(bytes(held.fingerprint), held.fingerprint_day, held.answer)
             return Claim(ClaimOutcome.done, answer=answer)
         if held.held_until > now:
-            return Claim(ClaimOutcome.in_use)
+            return Claim(ClaimOutcome.in_use, owner=held.owner)
         await self._connection.execute(
             sa.update(IDEMPOTENCY)
             .where(*self._one(key))

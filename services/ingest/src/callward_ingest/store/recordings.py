@@ -1,13 +1,13 @@
 """Recordings and their manifests in PostgreSQL."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callward_ingest.domain.keys import Receipt
+from callward_ingest.domain.media import ChannelLevel
 from callward_ingest.domain.recordings import (
     Attempt,
     Measured,
@@ -17,9 +17,8 @@ from callward_ingest.domain.recordings import (
     RecordingState,
     Sealing,
 )
-from callward_ingest.store.tables import CALLS, IDEMPOTENCY, MANIFESTS, RECORDINGS
+from callward_ingest.store.tables import CALLS, MANIFESTS, RECORDINGS
 
-_LOST_AT_ONCE = 8
 _COLUMNS = (
     RECORDINGS.c.recording_id,
     RECORDINGS.c.call_id,
@@ -42,6 +41,13 @@ _COLUMNS = (
     RECORDINGS.c.bytes_per_second,
     RECORDINGS.c.size_bytes,
     RECORDINGS.c.findings,
+    RECORDINGS.c.rms_dbfs,
+    RECORDINGS.c.peak_dbfs,
+    RECORDINGS.c.silence,
+    RECORDINGS.c.clipped,
+    RECORDINGS.c.leg_id,
+    RECORDINGS.c.clock_started_at,
+    RECORDINGS.c.masked,
     CALLS.c.started_at.label("call_started_at"),
 )
 _WITH_CALL = RECORDINGS.join(
@@ -68,6 +74,8 @@ class DatabaseAttempts:
                 reasons=[],
                 object_key=attempt.object_key,
                 started_at=attempt.started_at,
+                leg_id=attempt.leg_id,
+                clock_started_at=attempt.clock_started_at,
             )
         )
 
@@ -104,29 +112,6 @@ class DatabaseAttempts:
         )
         return (await self._connection.execute(change)).first() is not None
 
-    async def lost(self, now: datetime) -> Sequence[Recording]:
-        """Returns a few attempts that are receiving while nobody holds their key any more.
-
-        A key is held from before its attempt begins until the attempt's end, in one transaction with it.
-        """
-        held = sa.exists().where(
-            IDEMPOTENCY.c.tenant_id == RECORDINGS.c.tenant_id,
-            IDEMPOTENCY.c.owner == RECORDINGS.c.recording_id,
-            IDEMPOTENCY.c.held_until > now,
-        )
-        query = (
-            sa.select(*_COLUMNS)
-            .select_from(_WITH_CALL)
-            .where(
-                RECORDINGS.c.tenant_id == self._tenant,
-                RECORDINGS.c.state == RecordingState.receiving.value,
-                ~held,
-            )
-            .limit(_LOST_AT_ONCE)
-            .with_for_update(skip_locked=True, of=RECORDINGS)
-        )
-        return [_recording(row) for row in await self._connection.execute(query)]
-
     def _receiving(self, recording_id: str) -> tuple[sa.ColumnElement[bool], ...]:
         return (
             RECORDINGS.c.tenant_id == self._tenant,
@@ -156,6 +141,28 @@ class DatabaseRecordings:
         )
         manifest = (await self._connection.execute(newest)).scalar_one_or_none()
         return _recording(row), None if manifest is None else bytes(manifest)
+
+    async def media(self, recording_id: str, known: bytes) -> tuple[Recording, bytes, bytes | None] | None:
+        """Returns a recording with its newest manifest's hash, and its exact bytes unless the hash is `known`.
+
+        None while there is no manifest. One query; a manifest that is known is not even read.
+        """
+        held = sa.and_(
+            MANIFESTS.c.tenant_id == RECORDINGS.c.tenant_id,
+            MANIFESTS.c.recording_id == RECORDINGS.c.recording_id,
+        )
+        unknown = sa.case((MANIFESTS.c.sha256 != known, MANIFESTS.c.manifest)).label("manifest")
+        query = (
+            sa.select(*_COLUMNS, MANIFESTS.c.sha256, unknown)
+            .select_from(_WITH_CALL.join(MANIFESTS, held))
+            .where(*self._one(recording_id))
+            .order_by(MANIFESTS.c.version.desc())
+            .limit(1)
+        )
+        row = (await self._connection.execute(query)).first()
+        if row is None:
+            return None
+        return _recording(row), bytes(row.sha256), None if row.manifest is None else bytes(row.manifest)
 
     async def page(self, wanted: RecordingFilter) -> Page:
         """Returns a page of recordings, newest first: ids are UUIDv7, so their order is the order of arrival."""
@@ -197,6 +204,7 @@ def _sealed_values(sealing: Sealing) -> dict[str, object]:
         "retain_until": sealing.retain_until,
         "delete_after": sealing.delete_after,
         "retention_citation": sealing.retention_citation,
+        "masked": [list(pair) for pair in sealing.masked],
     }
 
 
@@ -210,6 +218,10 @@ def _media_values(media: Measured) -> dict[str, object]:
         "bytes_per_second": media.bytes_per_second,
         "size_bytes": media.size,
         "findings": list(media.findings),
+        "rms_dbfs": [level.rms_dbfs for level in media.levels],
+        "peak_dbfs": [level.peak_dbfs for level in media.levels],
+        "silence": [level.silence for level in media.levels],
+        "clipped": [level.clipped for level in media.levels],
     }
 
 
@@ -230,6 +242,9 @@ def _recording(row: sa.Row[*tuple[Any, ...]]) -> Recording:
         retention_citation=row.retention_citation,
         receipt=Receipt(row.receipt, bytes(row.receipt_sha256)) if kept else None,
         media=_media(row) if kept else None,
+        leg_id=row.leg_id,
+        clock_started_at=row.clock_started_at,
+        masked=tuple((start, end) for start, end in row.masked or ()),
     )
 
 
@@ -243,4 +258,13 @@ def _media(row: sa.Row[*tuple[Any, ...]]) -> Measured:
         bytes_per_second=row.bytes_per_second,
         size=row.size_bytes,
         findings=tuple(row.findings),
+        levels=_levels(row),
     )
+
+
+def _levels(row: sa.Row[*tuple[Any, ...]]) -> tuple[ChannelLevel, ...]:
+    # Recordings from before levels were measured have none.
+    columns = (row.rms_dbfs, row.peak_dbfs, row.silence, row.clipped)
+    if any(column is None for column in columns):
+        return ()
+    return tuple(ChannelLevel(*values) for values in zip(*columns, strict=True))

@@ -15,8 +15,7 @@ from callward_ingest.domain.uploads import Prepared, Upload, UploadState
 _MEDIA = TypeAdapter(Measured)
 
 
-def plan_json(plan: Plan) -> dict[str, str]:
-    """Gives a retention plan as it is kept beside its upload."""
+def _plan_json(plan: Plan) -> dict[str, str]:
     return {
         "retentionClass": plan.retention_class,
         "retainUntil": plan.retain_until.isoformat(),
@@ -26,9 +25,36 @@ def plan_json(plan: Plan) -> dict[str, str]:
     }
 
 
-def actor_json(actor: Actor) -> dict[str, str]:
-    """Gives who began an upload."""
+def _actor_json(actor: Actor) -> dict[str, str]:
     return {"kind": actor.kind.value, "id": actor.id, "issuer": actor.issuer}
+
+
+def upload_values(upload: Upload) -> dict[str, object]:
+    """Gives the columns of a new upload."""
+    return {
+        "tenant_id": upload.tenant,
+        "upload_id": upload.upload_id,
+        "call_id": upload.call_id,
+        "queue": upload.queue,
+        "object_key": upload.object_key,
+        "resumable": upload.resumable,
+        "state": upload.state.value,
+        "received": upload.received,
+        "length": upload.length,
+        "epoch": upload.epoch,
+        "parts": upload.parts,
+        "media_type": upload.media_type,
+        "plan": _plan_json(upload.plan),
+        "actor": _actor_json(upload.actor),
+        "commitment": upload.commitment,
+        "fingerprint_day": upload.fingerprint_day,
+        "idempotency_key": upload.idempotency_key,
+        "leg_id": upload.leg_id,
+        "clock_started_at": upload.clock_started_at,
+        "secret": upload.secret,
+        "created_at": upload.created_at,
+        "expires_at": upload.expires_at,
+    }
 
 
 def prepared_json(prepared: Prepared) -> dict[str, Any]:
@@ -40,6 +66,7 @@ def prepared_json(prepared: Prepared) -> dict[str, Any]:
         "keyId": prepared.key_id,
         "media": _MEDIA.dump_python(prepared.media, mode="json"),
         "reasons": list(prepared.reasons),
+        "masked": [list(pair) for pair in prepared.masked],
     }
 
 
@@ -93,6 +120,8 @@ def upload_from(row: sa.Row[*tuple[Any, ...]]) -> Upload:
         reason=row.reason,
         answer=row.answer,
         prepared=_prepared(row.manifest, row.prepared),
+        leg_id=row.leg_id,
+        clock_started_at=row.clock_started_at,
         secret=_bytes(row.secret),
     )
 
@@ -122,4 +151,5 @@ def _prepared(manifest: bytes | None, value: dict[str, Any] | None) -> Prepared 
         key_id=value["keyId"],
         media=_MEDIA.validate_python(value["media"]),
         reasons=tuple(value["reasons"]),
+        masked=tuple((start, end) for start, end in value["masked"]),
     )

@@ -11,10 +11,9 @@ from callward_common.errors import JsonValue
 from callward_ingest.domain.uploads import Prepared, Upload, UploadState
 from callward_ingest.store.tables import OPEN_UPLOADS, UPLOADS
 from callward_ingest.store.upload_rows import (
-    actor_json,
-    plan_json,
     prepared_json,
     upload_from,
+    upload_values,
 )
 
 _OPEN = (UploadState.receiving.value, UploadState.completing.value)
@@ -23,43 +22,29 @@ _OPEN = (UploadState.receiving.value, UploadState.completing.value)
 class DatabaseUploads:
     """The uploads of one tenant, within one transaction."""
 
-    def __init__(self, connection: AsyncConnection, tenant: str) -> None:
+    def __init__(self, connection: AsyncConnection, tenant: str, *, holder: int | None = None) -> None:
+        """`holder`: the number of this process, for uploads that only it can go on with."""
         self._connection = connection
         self._tenant = tenant
+        self._holder = holder
 
     async def add(self, upload: Upload, due_at: datetime) -> bool:
         """Puts a new upload on record; the sweeper looks at it from `due_at` on. False when its key is taken."""
         statement = (
             insert(UPLOADS)
-            .values(
-                tenant_id=self._tenant,
-                upload_id=upload.upload_id,
-                call_id=upload.call_id,
-                queue=upload.queue,
-                object_key=upload.object_key,
-                resumable=upload.resumable,
-                state=upload.state.value,
-                received=upload.received,
-                length=upload.length,
-                epoch=upload.epoch,
-                parts=upload.parts,
-                media_type=upload.media_type,
-                plan=plan_json(upload.plan),
-                actor=actor_json(upload.actor),
-                commitment=upload.commitment,
-                fingerprint_day=upload.fingerprint_day,
-                idempotency_key=upload.idempotency_key,
-                secret=upload.secret,
-                created_at=upload.created_at,
-                expires_at=upload.expires_at,
-            )
+            .values(**upload_values(upload))
             .on_conflict_do_nothing()
             .returning(UPLOADS.c.upload_id)
         )
         if (await self._connection.execute(statement)).first() is None:
             return False
         await self._connection.execute(
-            sa.insert(OPEN_UPLOADS).values(upload_id=upload.upload_id, tenant_id=self._tenant, due_at=due_at)
+            sa.insert(OPEN_UPLOADS).values(
+                upload_id=upload.upload_id,
+                tenant_id=self._tenant,
+                due_at=due_at,
+                holder=None if upload.resumable else self._holder,
+            )
         )
         return True
 
@@ -127,7 +112,13 @@ class DatabaseUploads:
             .values(state=UploadState.completing.value, length=offset, fingerprint=fingerprint)
             .returning(UPLOADS.c.upload_id)
         )
-        return (await self._connection.execute(change)).first() is not None
+        if (await self._connection.execute(change)).first() is None:
+            return False
+        # Whoever brought the last byte seals it; should it die, nobody waits for a deadline.
+        await self._connection.execute(
+            sa.update(OPEN_UPLOADS).where(OPEN_UPLOADS.c.upload_id == upload_id).values(holder=self._holder)
+        )
+        return True
 
     async def prepare(self, upload_id: str, prepared: Prepared) -> None:
         """Settles the manifest, once: sealing may be tried again and comes to the same."""

@@ -86,33 +86,9 @@ def _uploads() -> None:
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("parts", sa.Integer, nullable=False),
         sa.Column("media_type", sa.Text, nullable=False),
-        sa.Column("plan", sa.JSON, nullable=False),
-        sa.Column("actor", sa.JSON, nullable=False),
-        sa.Column("commitment", sa.LargeBinary),
-        sa.Column("fingerprint_day", sa.Date, nullable=False),
-        sa.Column("fingerprint", sa.LargeBinary),
-        sa.Column("idempotency_key", sa.Text),
-        sa.Column("secret", sa.LargeBinary),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("manifest", sa.LargeBinary),
-        sa.Column("prepared", sa.JSON),
-        sa.Column("answer", sa.JSON),
-        sa.Column("reason", sa.Text),
-        sa.PrimaryKeyConstraint("tenant_id", "upload_id", name="uploads_pk"),
-        sa.CheckConstraint(
-            "state IN ('receiving', 'completing', 'complete', 'cancelled', 'expired', 'failed')",
-            name="uploads_states",
-        ),
-        sa.CheckConstraint("received >= 0 AND (length IS NULL OR received <= length)", name="uploads_length"),
-        # Needed while the upload is open, and, once it is given up, until its key is; then it is forgotten.
-        sa.CheckConstraint(
-            "state NOT IN ('receiving', 'completing') OR secret IS NOT NULL", name="uploads_secret"
-        ),
-        sa.CheckConstraint("state <> 'complete' OR secret IS NULL", name="uploads_secret_forgotten"),
-        sa.CheckConstraint("(manifest IS NULL) = (prepared IS NULL)", name="uploads_prepared_whole"),
-        sa.CheckConstraint("(answer IS NOT NULL) = (state = 'complete')", name="uploads_answered"),
-        _to_recording("uploads", "upload_id"),
+        *_begun_with(),
+        *_come_to(),
+        *_rules(),
     )
     op.create_index(
         "uploads_open",
@@ -128,6 +104,50 @@ def _uploads() -> None:
         postgresql_where=sa.text("resumable AND idempotency_key IS NOT NULL"),
     )
     op.create_index("uploads_by_age", "uploads", ["tenant_id", "created_at"])
+
+
+def _begun_with() -> list[sa.Column[object]]:
+    return [
+        sa.Column("plan", sa.JSON, nullable=False),
+        sa.Column("actor", sa.JSON, nullable=False),
+        sa.Column("commitment", sa.LargeBinary),
+        sa.Column("fingerprint_day", sa.Date, nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary),
+        sa.Column("idempotency_key", sa.Text),
+        sa.Column("leg_id", sa.Text),
+        sa.Column("clock_started_at", sa.DateTime(timezone=True)),
+        sa.Column("secret", sa.LargeBinary),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    ]
+
+
+def _come_to() -> list[sa.Column[object]]:
+    return [
+        sa.Column("manifest", sa.LargeBinary),
+        sa.Column("prepared", sa.JSON),
+        sa.Column("answer", sa.JSON),
+        sa.Column("reason", sa.Text),
+    ]
+
+
+def _rules() -> list[sa.Constraint]:
+    return [
+        sa.PrimaryKeyConstraint("tenant_id", "upload_id", name="uploads_pk"),
+        sa.CheckConstraint(
+            "state IN ('receiving', 'completing', 'complete', 'cancelled', 'expired', 'failed')",
+            name="uploads_states",
+        ),
+        sa.CheckConstraint("received >= 0 AND (length IS NULL OR received <= length)", name="uploads_length"),
+        # Needed while the upload is open, and, once it is given up, until its key is; then it is forgotten.
+        sa.CheckConstraint(
+            "state NOT IN ('receiving', 'completing') OR secret IS NOT NULL", name="uploads_secret"
+        ),
+        sa.CheckConstraint("state <> 'complete' OR secret IS NULL", name="uploads_secret_forgotten"),
+        sa.CheckConstraint("(manifest IS NULL) = (prepared IS NULL)", name="uploads_prepared_whole"),
+        sa.CheckConstraint("(answer IS NOT NULL) = (state = 'complete')", name="uploads_answered"),
+        _to_recording("uploads", "upload_id"),
+    ]
 
 
 def _parts() -> None:
@@ -157,6 +177,8 @@ def _work_lists() -> None:
         sa.Column("upload_id", UUID, primary_key=True),
         sa.Column("tenant_id", sa.Text, nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        # The number of the process that has it in hand, where only that process can go on with it.
+        sa.Column("holder", sa.Integer),
     )
     op.create_index("open_uploads_due", "open_uploads", ["due_at"])
     op.create_table(

@@ -1,0 +1,37 @@
+"""What a request says of the leg that was recorded, and of its clock."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from callward_common.errors import InvalidRequest
+
+LegQuery = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=64,
+        pattern="^[A-Za-z0-9._:-]+$",
+        description="The leg that was recorded, as of POST /v1/calls/{call}/legs; without it: the whole call.",
+    ),
+]
+StartedAtQuery = Annotated[
+    AwareDatetime | None,
+    Query(
+        alias="startedAt",
+        description="When the recording's own clock began (RFC 3339): masks are applied by it. Default: its leg's start.",
+    ),
+]
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def parse_started_at(text: str) -> datetime:
+    """Reads a moment that stands elsewhere than in the query. Raises InvalidRequest."""
+    try:
+        return _MOMENT.validate_python(text)
+    except ValidationError:
+        raise InvalidRequest(
+            "startedAt is a moment with its offset (RFC 3339).", extra={"parameter": "startedAt"}
+        ) from None

@@ -1,0 +1,1 @@
+"""Calling receivers outside: names, addresses, connections."""
