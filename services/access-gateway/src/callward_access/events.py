@@ -35,6 +35,7 @@ def to_message(event: DomainEvent) -> Message:
                 actor=actor_to_proto(event.actor),
                 recording_id=event.recording_id,
                 session_id=event.session_id,
+                rendition=event.rendition,
                 first_byte=event.first_byte,
                 byte_count=event.byte_count,
             )

@@ -1,6 +1,6 @@
 """What the gateway needs of the world, in its own words."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +13,7 @@ from callward_access.domain.model import (
     Page,
     PolicyAnswer,
     Recording,
+    Rendition,
     UseDecision,
 )
 from callward_common.identity import Actor
@@ -85,6 +86,7 @@ class Served:
     actor: Actor
     recording_id: str
     session_id: str
+    rendition: str
     first_byte: int
     byte_count: int
 
@@ -119,6 +121,10 @@ class Recordings(Protocol):
         """Return one recording. Raises RecordingNotFound."""
         ...
 
+    async def media(self, tenant_id: str, recording_id: str) -> Recording:
+        """Return one recording as far as it is played. Raises RecordingNotFound."""
+        ...
+
 
 class Consent(Protocol):
     """Asks whether a recording may be used."""
@@ -141,26 +147,36 @@ class Keys(Protocol):
         """Open the metadata key of a call under a grant."""
         ...
 
+    async def open_revision(self, person: Person, revision_id: str, grant: Granted) -> Lease:
+        """Open the key of a revision of a call's metadata under a grant."""
+        ...
+
+
+class Reading(Protocol):
+    """A range of a rendition that is being read. Whoever began it closes it."""
+
+    async def next(self, lease: Lease) -> bytes:
+        """Return the next piece, at most a segment; empty at the end. Raises IntegrityFailure before any wrong byte."""
+        ...
+
+    async def close(self) -> None:
+        """Stop reading, and drop what was read. Closing twice is fine."""
+        ...
+
 
 class MediaReader(Protocol):
     """Decrypts ranges of sealed media."""
 
-    def read(
-        self, tenant_id: str, recording: Recording, rendition: str, lease: Lease, start: int, stop: int
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield the plaintext from `start` to before `stop`. Raises IntegrityFailure before any wrong byte."""
+    def rendition(self, tenant_id: str, recording: Recording, name: str) -> Rendition | None:
+        """Return what the manifest says of a rendition; None where there is none. Raises IntegrityFailure."""
         ...
 
-    def size(self, recording: Recording, rendition: str) -> int:
-        """Return the rendition's plaintext size from the manifest."""
+    def open(self, tenant_id: str, recording: Recording, name: str, start: int, stop: int) -> Reading:
+        """Begin to read the plaintext of a rendition from `start` to before `stop`. Raises IntegrityFailure."""
         ...
 
-    def etag(self, recording: Recording, rendition: str) -> str:
-        """Return the rendition's strong entity tag, quotes included."""
-        ...
-
-    def open_document(self, tenant_id: str, call_id: str, ciphertext: bytes, lease: Lease) -> bytes:
-        """Decrypt a call's sealed metadata. Raises IntegrityFailure."""
+    def open_document(self, tenant_id: str, subject_id: str, ciphertext: bytes, lease: Lease) -> bytes:
+        """Decrypt the sealed metadata of a call, or of a revision of it. Raises IntegrityFailure."""
         ...
 
 

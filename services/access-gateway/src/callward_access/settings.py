@@ -51,6 +51,28 @@ class AccessSettings(ServiceSettings):
     max_playing_sessions: int = Field(
         default=10_000, ge=1, description="How many sessions' pace this process remembers at most."
     )
+    max_peaks_bytes: int = Field(
+        default=8 * 1024**2,
+        ge=1024,
+        le=64 * 1024**2,
+        description="The largest waveform peaks that are served: they are not paced.",
+    )
+    read_ahead: int = Field(
+        default=256 * 1024,
+        ge=0,
+        le=8 * 1024**2,
+        description="How many bytes of ciphertext a running stream reads ahead, at most; 0 reads nothing ahead.",
+    )
+    known_parts: int = Field(
+        default=100_000,
+        ge=1,
+        description="Of how many parts this process remembers checked manifests, at most; about 0.3 KB each.",
+    )
+    kept_manifests: int = Field(
+        default=32 * 1024**2,
+        ge=0,
+        description="How many bytes of manifests this process keeps, so that a seek fetches none, at most.",
+    )
     strangers_per_minute: int = Field(
         default=60,
         ge=0,

@@ -5,19 +5,19 @@ from fastapi import FastAPI
 from callward.access.v1 import tenant_register_service_pb2, tenant_register_service_pb2_grpc
 from callward.access.v1.events_pb2 import TenantChanged
 from callward_access.app.guard import Guard
-from callward_access.app.listening import ListeningApp
-from callward_access.app.playback import ListeningRules, Player
+from callward_access.app.playback import ListeningRules
 from callward_access.app.recordings import RecordingsApp
 from callward_access.app.register import RegisterApp
-from callward_access.app.sessions import Sessions
 from callward_access.cedar import CedarEngine
 from callward_access.grpc_api import TenantRegister
-from callward_access.http import listening, recordings
+from callward_access.http import listening, peaks, recordings
 from callward_access.http.people import ListeningCookies, People
+from callward_access.kept_manifests import KeptManifests
 from callward_access.neighbours import ConsentDecisions, IngestRecordings, KeyLeases
 from callward_access.sealed_media import SealedMedia
 from callward_access.settings import AccessSettings
 from callward_access.store import DatabaseRegister, DatabaseUnits
+from callward_access.wiring_listening import build_listening
 from callward_common.clock import Clock
 from callward_common.db import Database, OutboxRelay, WatermarkTracker
 from callward_common.events.bus import EventBus
@@ -84,19 +84,22 @@ def _door(
     objects: ObjectStore,
     verifier: TokenVerifier,
 ) -> FastAPI:
-    units, media = DatabaseUnits(db), SealedMedia(objects)
-    reader, consent, keys = IngestRecordings(channels), ConsentDecisions(channels), KeyLeases(channels)
+    units, consent, keys = DatabaseUnits(db), ConsentDecisions(channels), KeyLeases(channels)
+    media = SealedMedia(objects, known_parts=settings.known_parts, read_ahead=settings.read_ahead)
+    reader = IngestRecordings(channels, KeptManifests(settings.kept_manifests))
     recordings_app = RecordingsApp(guard, reader, consent, keys, media, units)
-    rules = ListeningRules(
-        session_lifetime=settings.session_lifetime,
-        lead=settings.listen_lead,
-        factor=settings.listen_factor,
-        reauthorise_after=settings.reauthorise_after,
+    apps = build_listening(
+        guard,
+        recordings_app,
+        consent,
+        keys,
+        media,
+        units,
+        clock,
+        _rules(settings),
         max_sessions=settings.max_playing_sessions,
+        max_peaks_bytes=settings.max_peaks_bytes,
     )
-    sessions = Sessions(guard, units, clock)
-    player = Player(guard, recordings_app, sessions, consent, keys, media, clock, rules)
-    listening_app = ListeningApp(guard, recordings_app, sessions, consent, media, units, player, clock, rules)
     key = settings.cookie_key
     cookies = ListeningCookies(None if key is None else bytes.fromhex(key.get_secret_value()))
     people = People(verifier, guard, cookies, audience=settings.audience)
@@ -104,9 +107,19 @@ def _door(
         component=NAME,
         routers=[
             recordings.router(recordings_app, people),
-            listening.router(listening_app, people, cookies, lifetime=settings.session_lifetime),
+            listening.router(apps.media, apps.peaks, people, cookies, lifetime=settings.session_lifetime),
+            peaks.router(apps.peaks, people),
         ],
         title="Callward for people",
         description="List, view and listen to recorded calls, each act with its own right, purpose and record.",
         clock=clock,
+    )
+
+
+def _rules(settings: AccessSettings) -> ListeningRules:
+    return ListeningRules(
+        session_lifetime=settings.session_lifetime,
+        lead=settings.listen_lead,
+        factor=settings.listen_factor,
+        reauthorise_after=settings.reauthorise_after,
     )

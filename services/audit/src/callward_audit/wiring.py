@@ -3,12 +3,18 @@
 from fastapi import FastAPI
 
 from callward.access.v1.events_pb2 import TenantChanged
-from callward.audit.v1 import events_pb2, watermark_service_pb2, watermark_service_pb2_grpc
+from callward.audit.v1 import (
+    events_pb2,
+    proof_reader_service_pb2,
+    proof_reader_service_pb2_grpc,
+    watermark_service_pb2,
+    watermark_service_pb2_grpc,
+)
 from callward_audit.app.checkpoints import Checkpoints
 from callward_audit.app.ledger import LedgerApp
 from callward_audit.app.reading import ReadingApp
 from callward_audit.events import DatabaseDenials
-from callward_audit.grpc_api import Watermark
+from callward_audit.grpc_api import ProofReader, Watermark
 from callward_audit.http import keys, routes
 from callward_audit.http.readers import Readers
 from callward_audit.neighbours import KeyManagementSigner
@@ -54,20 +60,15 @@ def build(
     checkpoints = Checkpoints(log, KeyManagementSigner(channels), clock)
     ledger_app = LedgerApp(ledger, checkpoints, clock, host=settings.host)
     verifier = TokenVerifier(tenants, jwks, clock)
+    reading = ReadingApp(log, DatabaseLeaves(db))
     writer = LedgerWriter(db, bus, ledger_app, ledger, topics(), batch=settings.batch)
     tenant_consumer = EventConsumer(
         bus=bus, db=db, group=f"{NAME}-tenants", handlers={TenantChanged: tenants.handler}, clock=clock
     )
     return Service(
         name=NAME,
-        grpc=[
-            GrpcBinding(
-                watermark_service_pb2_grpc.add_WatermarkServicer_to_server,
-                Watermark(log),
-                watermark_service_pb2.DESCRIPTOR.services_by_name["Watermark"],
-            )
-        ],
-        http=_door(settings, db, clock, channels, log, verifier),
+        grpc=_rpcs(log, reading, settings.host),
+        http=_door(settings, db, clock, channels, reading, verifier),
         consumers=[writer, tenant_consumer],
         background=[
             CheckpointWriter(
@@ -80,12 +81,27 @@ def build(
     )
 
 
+def _rpcs(log: DatabaseLog, reading: ReadingApp, host: str) -> list[GrpcBinding]:
+    return [
+        GrpcBinding(
+            watermark_service_pb2_grpc.add_WatermarkServicer_to_server,
+            Watermark(log),
+            watermark_service_pb2.DESCRIPTOR.services_by_name["Watermark"],
+        ),
+        GrpcBinding(
+            proof_reader_service_pb2_grpc.add_ProofReaderServicer_to_server,
+            ProofReader(reading, host=host),
+            proof_reader_service_pb2.DESCRIPTOR.services_by_name["ProofReader"],
+        ),
+    ]
+
+
 def _door(
     settings: AuditSettings,
     db: Database,
     clock: Clock,
     channels: Channels,
-    log: DatabaseLog,
+    reading: ReadingApp,
     verifier: TokenVerifier,
 ) -> FastAPI:
     readers = Readers(
@@ -98,7 +114,7 @@ def _door(
     return create_app(
         component=NAME,
         routers=[
-            routes.router(ReadingApp(log, DatabaseLeaves(db)), readers, host=settings.host),
+            routes.router(reading, readers, host=settings.host),
             keys.router(channels, clock),
         ],
         title="Callward audit",

@@ -1,23 +1,21 @@
 """Listening: a session is granted once, its media is served by range and paced."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TypeVar
 
 from callward_access.app.guard import Guard
-from callward_access.app.playback import Heard, ListeningRules, MediaStream, Player, Playing, Request
+from callward_access.app.integrity import broken, rendition_of
+from callward_access.app.playback import ListeningRules, MediaStream, Player, Request
+from callward_access.app.playing import Remembered
 from callward_access.app.recordings import RecordingsApp
 from callward_access.app.sessions import Sessions
-from callward_access.domain.errors import NotPlayable
-from callward_access.domain.model import Act, ListeningSession, Recording
+from callward_access.domain.errors import IntegrityFailure, NotPlayable
+from callward_access.domain.model import Act, ListeningSession, Recording, Rendition
 from callward_access.domain.ranges import ByteRange, select
 from callward_access.ports import Consent, Denied, Granted, MediaReader, Person, Units
 from callward_common.clock import Clock
 from callward_common.ids import new_id
 
 ORIGINAL = "original"
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class ListeningApp:
         player: Player,
         clock: Clock,
         rules: ListeningRules,
+        remembered: Remembered,
     ) -> None:
         self._guard = guard
         self._finder = finder
@@ -53,8 +52,7 @@ class ListeningApp:
         self._player = player
         self._clock = clock
         self._rules = rules
-        self._playing: OrderedDict[str, Playing] = OrderedDict()
-        self._heard: OrderedDict[tuple[str, str, str, str], Heard] = OrderedDict()
+        self._remembered = remembered
 
     async def open(
         self, person: Person, recording_id: str, purpose: str | None
@@ -62,10 +60,11 @@ class ListeningApp:
         """Grant a listening session. The grant is durable, and audit keeps up, before this returns."""
         recording_id = await self._finder.named(person, Act.listen, recording_id)
         code = await self._finder.purpose(person, Act.listen, recording_id, purpose)
-        recording = await self._finder.find(person, Act.listen, recording_id)
+        recording = await self._finder.playable(person, recording_id)
         use = await self._consent.playback(person.tenant_id, recording.summary.call_id)
         answer = await self._guard.demand(person, Act.listen, recording, code, use)
-        self._forget_leases()
+        self._remembered.forget_leases()
+        await self._demand_original(person, recording, code)
         if recording.summary.media.bytes_per_second <= 0:
             error = NotPlayable("the media's pace is not known")
             raise await self._guard.refused(
@@ -95,26 +94,24 @@ class ListeningApp:
         session = await self._sessions.find(person, session_id)
         async with self._units.begin(person.tenant_id) as unit:
             await unit.close_session(session.session_id)
-        playing = self._playing.pop(session_id, None)
-        if playing is not None:
-            playing.closed = True
+        self._remembered.close(session_id)
 
     async def describe(self, person: Person, session_id: str) -> MediaAnswer:
         """Return what a request for the whole media would get, without opening anything: for HEAD."""
         session = await self._sessions.find(person, session_id)
-        recording = await self._finder.find(person, Act.listen, session.recording_id)
-        return self._answer(session, recording, None, None)
+        recording = await self._finder.playable(person, session.recording_id)
+        return await self._answer(person, session, recording, None, None)
 
     async def play(
         self, person: Person, session_id: str, range_header: str | None, if_range: str | None
     ) -> tuple[MediaAnswer, MediaStream]:
         """Serve a range of a session's media. The first bytes are decrypted before this returns."""
         session = await self._sessions.find(person, session_id)
-        recording = await self._finder.find(person, Act.listen, session.recording_id)
-        answer = self._answer(session, recording, range_header, if_range)
-        self._forget_leases()
-        playing = self._remembered(self._playing, session_id, Playing())
-        request = Request(person, session, recording, answer.selected, playing, self._heard_by(session))
+        recording = await self._finder.playable(person, session.recording_id)
+        answer = await self._answer(person, session, recording, range_header, if_range)
+        self._remembered.forget_leases()
+        playing, heard = self._remembered.playing(session_id), self._remembered.heard_by(session)
+        request = Request(person, session, recording, answer.selected, playing, heard)
         stream = MediaStream(self._player, self._units, request)
         await stream.start()
         return answer, stream
@@ -134,28 +131,23 @@ class ListeningApp:
             expires_at=now + self._rules.session_lifetime,
         )
 
-    def _answer(
-        self, session: ListeningSession, recording: Recording, range_header: str | None, if_range: str | None
+    async def _answer(
+        self,
+        person: Person,
+        session: ListeningSession,
+        recording: Recording,
+        range_header: str | None,
+        if_range: str | None,
     ) -> MediaAnswer:
-        size = self._media.size(recording, session.rendition)
-        etag = self._media.etag(recording, session.rendition)
-        selected = select(range_header, if_range, etag, size)
+        rendition = await self._demand_original(person, recording, session.purpose)
+        etag = recording.etag(session.rendition)
+        selected = select(range_header, if_range, etag, rendition.size)
         return MediaAnswer(selected, etag, recording.summary.media.media_type)
 
-    def _heard_by(self, session: ListeningSession) -> Heard:
-        whose = (session.tenant_id, session.issuer, session.subject, session.recording_id)
-        return self._remembered(self._heard, whose, Heard(self._clock.monotonic()))
-
-    def _remembered(self, known: OrderedDict[K, V], key: K, fresh: V) -> V:
-        found = known.setdefault(key, fresh)
-        known.move_to_end(key)
-        while len(known) > self._rules.max_sessions:
-            known.popitem(last=False)
+    async def _demand_original(self, person: Person, recording: Recording, purpose: str) -> Rendition:
+        """Return what the manifest says of the original. Every recording has one. Raises IntegrityFailure, on record."""
+        found = await rendition_of(self._guard, self._media, person, recording, purpose, ORIGINAL)
+        if found is None:
+            error = IntegrityFailure("the manifest has no such rendition")
+            raise await broken(self._guard, person, recording.summary.recording_id, purpose, error)
         return found
-
-    def _forget_leases(self) -> None:
-        """Drop the keys whose lease is over: a session that nobody plays any more must not keep one in memory."""
-        now = self._clock.now()
-        for playing in self._playing.values():
-            if playing.lease is not None and playing.lease.expires_at <= now:
-                playing.lease = None

@@ -4,24 +4,23 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 
 from callward_access.app.guard import Guard
+from callward_access.app.integrity import broken
+from callward_access.app.playing import Heard, Playing
 from callward_access.app.recordings import RecordingsApp
 from callward_access.app.sessions import Sessions
 from callward_access.domain.errors import IntegrityFailure
 from callward_access.domain.model import Act, Lease, ListeningSession, Recording
 from callward_access.domain.pacing import Pace
 from callward_access.domain.ranges import ByteRange
-from callward_access.ports import Consent, Denied, Granted, Keys, MediaReader, Person, Served, Units
+from callward_access.ports import Consent, Granted, Keys, MediaReader, Person, Served, Units
 from callward_common.clock import Clock
 from callward_common.errors import CallwardError
 
 _log = logging.getLogger(__name__)
-
-#: Four segments: what is read from the store at a time.
-SLICE = 4 * 65520
 
 
 @dataclass(frozen=True)
@@ -32,40 +31,18 @@ class ListeningRules:
     lead: timedelta
     factor: float
     reauthorise_after: timedelta
-    max_sessions: int
-
-
-@dataclass
-class Heard:
-    """How many bytes of one recording a person has been served ahead of the pace, as of `since` (monotonic).
-
-    A person's for all their sessions: with a pace for each session, many of them would be a download. What was not
-    used of it is gone: nobody saves up for one by waiting.
-    """
-
-    since: float
-    ahead: float = 0.0
-
-
-@dataclass
-class Playing:
-    """What this process knows of a session that is being played: the key's lease, and since when it may be used."""
-
-    lease: Lease | None = field(default=None, repr=False)
-    authorised_at: datetime | None = None
-    closed: bool = False
 
 
 @dataclass(frozen=True)
 class Request:
-    """One media request: who asks, under which session, for which bytes of what."""
+    """One media request: who asks, under which session, for which bytes of what. `heard` None: not paced."""
 
     person: Person
     session: ListeningSession
     recording: Recording
     selected: ByteRange
     playing: Playing
-    heard: Heard
+    heard: Heard | None
 
 
 class Player:
@@ -95,40 +72,39 @@ class Player:
 
     async def pieces(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the bytes asked for. What is not what was sealed is put on record and raised: IntegrityFailure."""
-        position = request.selected.start
         try:
             if not request.selected.length:
                 # No sealed recording is empty and no range is: only a manifest that was changed says so.
                 raise IntegrityFailure("the manifest states no media")
-            while position < request.selected.stop:
-                begun = position
-                async with aclosing(self._slice(request, position)) as pieces:
-                    async for piece in pieces:
-                        position += len(piece)
-                        yield piece
-                if position == begun:
-                    raise IntegrityFailure("the media ends before its recorded size")
+            async with aclosing(self._pieces(request)) as pieces:
+                async for piece in pieces:
+                    yield piece
         except IntegrityFailure as error:
-            _log.error("stored media is not what was sealed", extra={"error_type": error.type})
-            raise await self._refused(request, error) from error
+            person, session = request.person, request.session
+            raise await broken(self._guard, person, session.recording_id, session.purpose, error) from error
 
-    async def _slice(self, request: Request, start: int) -> AsyncGenerator[bytes, None]:
-        """Yield up to SLICE bytes under one lease; ends early where the lease was renewed on the way."""
-        pace = Pace(request.recording.summary.media.bytes_per_second, self._rules.lead, self._rules.factor)
-        lease = await self._authorised(request)
-        stop = min(request.selected.stop, start + SLICE)
-        tenant, rendition = request.person.tenant_id, request.session.rendition
-        found = self._media.read(tenant, request.recording, rendition, lease, start, stop)
-        async with aclosing(found) as pieces:
-            async for piece in pieces:
-                await self._keep_pace(pace, request.heard, len(piece))
+    async def _pieces(self, request: Request) -> AsyncGenerator[bytes, None]:
+        selected, left = request.selected, request.selected.length
+        tenant, name = request.person.tenant_id, request.session.rendition
+        reading = self._media.open(tenant, request.recording, name, selected.start, selected.stop)
+        try:
+            while left:
+                piece = await reading.next(await self._authorised(request))
+                if not piece:
+                    raise IntegrityFailure("the media ends before its recorded size")
+                left -= len(piece)
+                await self._keep_pace(request, len(piece))
                 # A wait, or a client that takes its time, may have outlived the authorisation.
-                renewed = await self._authorised(request)
+                await self._authorised(request)
                 yield piece
-                if renewed is not lease:
-                    return
+        finally:
+            await reading.close()
 
-    async def _keep_pace(self, pace: Pace, heard: Heard, count: int) -> None:
+    async def _keep_pace(self, request: Request, count: int) -> None:
+        heard, rate = request.heard, request.recording.summary.media.bytes_per_second
+        if heard is None:
+            return
+        pace = Pace(rate, self._rules.lead, self._rules.factor)
         now = self._clock.monotonic()
         heard.ahead = max(0.0, heard.ahead - pace.played(now - heard.since)) + count
         heard.since = now
@@ -140,7 +116,7 @@ class Player:
         """Return a lease under an authorisation no older than the rules allow; renews both, or raises."""
         now, playing = self._clock.now(), request.playing
         if (
-            not playing.closed
+            not playing.closing.closed
             and playing.lease is not None
             and playing.authorised_at is not None
             and now < playing.lease.expires_at
@@ -169,15 +145,10 @@ class Player:
         """Ask everything again: the session, the recording's state, consent, policies and audit."""
         person, session = request.person, request.session
         await self._sessions.find(person, session.session_id)
-        recording = await self._finder.find(person, Act.listen, session.recording_id)
+        recording = await self._finder.playable(person, session.recording_id)
         use = await self._consent.playback(person.tenant_id, recording.summary.call_id)
         await self._guard.demand(person, Act.listen, recording, session.purpose, use)
         await self._guard.demand_audit(person, Act.listen, session.recording_id, session.purpose)
-
-    async def _refused(self, request: Request, error: CallwardError) -> CallwardError:
-        session = request.session
-        denial = Denied(request.person.actor, Act.listen, error.type, session.recording_id, session.purpose)
-        return await self._guard.refused(request.person, denial, error)
 
 
 class MediaStream:
@@ -220,6 +191,7 @@ class MediaStream:
             self._request.person.actor,
             session.recording_id,
             session.session_id,
+            session.rendition,
             self._request.selected.start,
             self._sent,
         )

@@ -1,18 +1,16 @@
 """Listing recordings and viewing what is known of one."""
 
-import json
-import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from callward_access.app.guard import Guard
+from callward_access.app.metadata import MetadataReader
 from callward_access.domain.errors import (
-    IntegrityFailure,
     PolicyForbids,
     PurposeRequired,
     RecordingNotFound,
     UnknownPurpose,
 )
+from callward_access.domain.history import Metadata
 from callward_access.domain.model import Act, Page, Recording, Summary
 from callward_access.domain.purposes import demand_purpose
 from callward_access.ports import (
@@ -28,8 +26,6 @@ from callward_access.ports import (
 )
 from callward_common.errors import InvalidRequest
 from callward_common.ids import new_id, parse_id
-
-_log = logging.getLogger(__name__)
 
 
 class RecordingsApp:
@@ -47,8 +43,7 @@ class RecordingsApp:
         self._guard = guard
         self._recordings = recordings
         self._consent = consent
-        self._keys = keys
-        self._media = media
+        self._metadata = MetadataReader(guard, keys, media)
         self._units = units
 
     async def list(self, person: Person, *, page_size: int, page_token: str, queue: str) -> Page:
@@ -61,18 +56,16 @@ class RecordingsApp:
             unit.record(Listed(person.actor, len(page.recordings), answer.policies))
         return page
 
-    async def show(self, person: Person, recording_id: str) -> Summary:
-        """Return one recording as lists show it. Raises RecordingNotFound."""
+    async def show(self, person: Person, recording_id: str) -> Recording:
+        """Return one recording, of which the door shows what lists show, and its marks. Raises RecordingNotFound."""
         answer = await self._guard.demand_list(person)
         recording_id = await self.named(person, Act.list, recording_id)
         recording = await self.find(person, Act.list, recording_id)
         async with self._units.begin(person.tenant_id) as unit:
             unit.record(Listed(person.actor, 1, answer.policies))
-        return recording.summary
+        return recording
 
-    async def view(
-        self, person: Person, recording_id: str, purpose: str | None
-    ) -> tuple[Summary, Mapping[str, Any]]:
+    async def view(self, person: Person, recording_id: str, purpose: str | None) -> tuple[Summary, Metadata]:
         """Open the sealed metadata of a recording's call: who called whom, about which patient."""
         recording_id = await self.named(person, Act.view, recording_id)
         code = await self.purpose(person, Act.view, recording_id, purpose)
@@ -82,18 +75,7 @@ class RecordingsApp:
         grant = Granted(new_id(), person.actor, recording_id, Act.view, code, answer.policies)
         async with self._units.begin(person.tenant_id) as unit:
             unit.record(grant)
-        return recording.summary, await self._metadata(person, recording, grant)
-
-    async def _metadata(self, person: Person, recording: Recording, grant: Granted) -> Mapping[str, Any]:
-        call_id = recording.summary.call_id
-        lease = await self._keys.open_call_metadata(person, call_id, grant)
-        try:
-            sealed = recording.call_metadata
-            return _document(self._media.open_document(person.tenant_id, call_id, sealed, lease))
-        except IntegrityFailure as error:
-            _log.error("sealed metadata is not what was sealed", extra={"error_type": error.type})
-            denial = Denied(person.actor, Act.view, error.type, grant.recording_id, grant.purpose)
-            raise await self._guard.refused(person, denial, error) from error
+        return recording.summary, await self._metadata.open(person, recording, grant)
 
     async def refuse_download(self, person: Person, recording_id: str, purpose: str | None) -> None:
         """Ask the policies for a download and refuse it in any case: nothing here serves one. Raises PolicyForbids."""
@@ -116,8 +98,17 @@ class RecordingsApp:
 
     async def find(self, person: Person, act: Act, recording_id: str) -> Recording:
         """Return the recording; that there is none is put on record. Raises RecordingNotFound."""
+        return await self._found(self._recordings.get, person, act, recording_id)
+
+    async def playable(self, person: Person, recording_id: str) -> Recording:
+        """Return the recording as far as it is played; that there is none is put on record. Raises RecordingNotFound."""
+        return await self._found(self._recordings.media, person, Act.listen, recording_id)
+
+    async def _found(
+        self, read: Callable[[str, str], Awaitable[Recording]], person: Person, act: Act, recording_id: str
+    ) -> Recording:
         try:
-            return await self._recordings.get(person.tenant_id, recording_id)
+            return await read(person.tenant_id, recording_id)
         except RecordingNotFound as error:
             denial = Denied(person.actor, act, error.type, recording_id)
             raise await self._guard.refused(person, denial, error) from None
@@ -129,14 +120,3 @@ class RecordingsApp:
         except (PurposeRequired, UnknownPurpose) as error:
             denial = Denied(person.actor, act, error.type, recording_id)
             raise await self._guard.refused(person, denial, error) from None
-
-
-def _document(plaintext: bytes) -> Mapping[str, Any]:
-    try:
-        document = json.loads(plaintext)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        # Raised out here, so that no cause holds the plaintext.
-        raise IntegrityFailure("the sealed metadata is no document")
-    return document

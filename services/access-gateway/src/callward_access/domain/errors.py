@@ -53,6 +53,14 @@ class NotPlayable(CallwardError):
     title = "The recording cannot be played"
 
 
+class NoSuchRendition(CallwardError):
+    """The recording has no rendition of this name."""
+
+    category = Category.not_found
+    type = "no-such-rendition"
+    title = "No such rendition"
+
+
 class AuditUnavailable(CallwardError):
     """The audit log is too far behind, or unknown: no audit, no bytes."""
 

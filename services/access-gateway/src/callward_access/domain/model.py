@@ -1,9 +1,14 @@
 """What the gateway knows: acts, recordings as it reads them, listening sessions."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+
+from callward_access.domain.history import SealedRevision
+from callward_access.domain.marks import ControlMark
 
 SEALED = "sealed"
 
@@ -18,8 +23,21 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True)
+class Level:
+    """How loud one channel is: dBFS, share of time that is silent (0 to 1), samples at the limit of the coding."""
+
+    rms_dbfs: float
+    peak_dbfs: float
+    silence: float
+    clipped: int
+
+
+@dataclass(frozen=True)
 class Media:
-    """What was measured of a recording's media. Bytes per second is the pace of listening."""
+    """What was measured of a recording's media. Bytes per second is the pace of listening; one level per channel.
+
+    `masked`: what is silence instead of what was said, (start, end) in microseconds of the recording.
+    """
 
     media_type: str
     codec: str
@@ -28,6 +46,8 @@ class Media:
     duration: timedelta
     bytes_per_second: int
     size: int
+    levels: Sequence[Level] = ()
+    masked: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True)
@@ -48,13 +68,41 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Manifest:
+    """A manifest's exact bytes: facts about ciphertext, not audio."""
+
+    raw: bytes = field(repr=False)
+
+    @cached_property
+    def sha256(self) -> bytes:
+        """Their hash, to compare with the one registered at sealing."""
+        return hashlib.sha256(self.raw).digest()
+
+
+@dataclass(frozen=True)
 class Recording:
-    """One recording with what is needed to open it. The manifest's bytes are ciphertext facts, not audio."""
+    """One recording with what is needed to open it. For playing, there is nothing in it of its call."""
 
     summary: Summary
     key_id: str
-    manifest: bytes = field(repr=False)
+    manifest: Manifest
     call_metadata: bytes = field(repr=False)
+    revisions: Sequence[SealedRevision] = ()
+    marks: Sequence[ControlMark] = ()
+    more_marks: bool = False
+
+    def etag(self, rendition: str) -> str:
+        """Return the strong entity tag of a rendition, quotes included (RFC 9110 section 8.8.3)."""
+        return f'"{self.manifest.sha256.hex()[:32]}-{rendition}"'
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """What a recording's manifest says of one rendition. `size` in bytes of plaintext."""
+
+    name: str
+    media_type: str
+    size: int
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,21 @@
 """Routes for listening: open a session, get its media by range, end it."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
-from callward_access.app.listening import ListeningApp, MediaAnswer
-from callward_access.app.playback import MediaStream
+from callward_access.app.listening import ListeningApp
+from callward_access.app.peaks import PeaksApp
 from callward_access.domain.model import ListeningSession
 from callward_access.http.models import ListeningSessionView, PurposeBody, session_view
 from callward_access.http.people import ListeningCookies, People
+from callward_access.http.streaming import MediaResponse, media_headers, only
 
 
-class MediaResponse(StreamingResponse):
-    """Streams media; however it ends, also when the client goes away, what was sent is put on record."""
-
-    def __init__(self, stream: MediaStream, answer: MediaAnswer) -> None:
-        super().__init__(
-            stream,
-            status_code=206 if answer.selected.partial else 200,
-            headers=_headers(answer),
-            media_type=answer.media_type,
-        )
-        self._stream = stream
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            # Out here: within, a client that went away has cancelled every await.
-            await self._stream.finish()
-
-
-def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, lifetime: timedelta) -> APIRouter:
+def router(
+    app: ListeningApp, peaks: PeaksApp, people: People, cookies: ListeningCookies, *, lifetime: timedelta
+) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/v1", tags=["listening"])
 
@@ -48,12 +28,13 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
         """Ask to listen, with a purpose. The grant is durably on record before this answers."""
         person = await people.identify(request, "listen")
         session, recording = await app.open(person, recording_id, body.purpose)
-        path = f"/v1/listening-sessions/{session.session_id}/media"
-        response.headers["Location"] = path
+        path = f"/v1/listening-sessions/{session.session_id}"
+        has_peaks = await peaks.available(person, session, recording)
+        response.headers["Location"] = f"{path}/media"
         for surplus in cookies.surplus(request.cookies):
             _forget_cookie(response, surplus)
         _set_cookie(response, cookies, session, person.token, lifetime)
-        return session_view(session, recording, path)
+        return session_view(session, recording, f"{path}/media", f"{path}/peaks" if has_peaks else None)
 
     @routes.get(
         "/listening-sessions/{session_id}/media",
@@ -64,17 +45,16 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
     async def get_media(request: Request, session_id: str) -> Response:
         """Serve the media, or the range asked for (RFC 9110), at the pace of listening."""
         person = await people.identify_listener(request, session_id, "listen")
-        answer, stream = await app.play(
-            person, session_id, _only(request, "range"), _only(request, "if-range")
-        )
-        return MediaResponse(stream, answer)
+        answer, stream = await app.play(person, session_id, only(request, "range"), only(request, "if-range"))
+        return MediaResponse(stream, answer, ranges=True)
 
     @routes.head("/listening-sessions/{session_id}/media", operation_id="headMedia")
     async def head_media(request: Request, session_id: str) -> Response:
         """Say what a GET of the whole would serve: a Range has no meaning here (RFC 9110 section 14.2)."""
         person = await people.identify_listener(request, session_id, "listen")
         answer = await app.describe(person, session_id)
-        return Response(status_code=200, headers=_headers(answer), media_type=answer.media_type)
+        headers = media_headers(answer, ranges=True)
+        return Response(status_code=200, headers=headers, media_type=answer.media_type)
 
     @routes.delete("/listening-sessions/{session_id}", operation_id="endListeningSession", status_code=204)
     async def end_session(request: Request, session_id: str) -> Response:
@@ -89,26 +69,6 @@ def router(app: ListeningApp, people: People, cookies: ListeningCookies, *, life
 
 
 _BYTES = {"content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}}
-
-
-def _only(request: Request, name: str) -> str | None:
-    """Return a header that is given once; one given several times says nothing certain, like one not given."""
-    values = request.headers.getlist(name)
-    return values[0] if len(values) == 1 else None
-
-
-def _headers(answer: MediaAnswer) -> Mapping[str, str]:
-    headers = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(answer.selected.length),
-        "ETag": answer.etag,
-        "Cache-Control": "private, no-store",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Disposition": "inline",
-    }
-    if answer.selected.partial:
-        headers["Content-Range"] = answer.selected.content_range
-    return headers
 
 
 def _set_cookie(

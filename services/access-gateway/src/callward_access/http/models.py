@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from callward_access.domain.history import SealedRevision
 from callward_access.domain.model import ListeningSession, Recording, Summary
 from callward_common.http.model import Code, StrictModel, Timestamp
 
@@ -16,8 +17,24 @@ class PurposeBody(StrictModel):
     )
 
 
+class LevelView(StrictModel):
+    """How loud one channel is: dBFS, share of time that is silent (0 to 1), samples at the limit of the coding."""
+
+    rms_dbfs: float
+    peak_dbfs: float
+    silence: float
+    clipped: int
+
+
+class MaskedRangeView(StrictModel):
+    """What is silence instead of what was said: microseconds of the recording, the end excluded."""
+
+    start_microseconds: int
+    end_microseconds: int
+
+
 class MediaView(StrictModel):
-    """What was measured of the media."""
+    """What was measured of the media; one level per channel."""
 
     media_type: str
     codec: str
@@ -26,6 +43,8 @@ class MediaView(StrictModel):
     duration_seconds: float
     bytes_per_second: int
     size: int
+    levels: list[LevelView]
+    masked_ranges: list[MaskedRangeView]
 
 
 class RetentionView(StrictModel):
@@ -56,11 +75,31 @@ class RecordingPage(StrictModel):
     next_cursor: str | None = Field(description="Where the next page starts; null at the end.")
 
 
+class ActorView(StrictModel):
+    """Who did something: a client's id as its issuer knows it."""
+
+    kind: str
+    id: str
+    issuer: str
+
+
+class RevisionView(StrictModel):
+    """What was changed of a call's metadata, when and by which client."""
+
+    revision: int
+    revised_at: Timestamp
+    by: ActorView
+    changed: list[str]
+
+
 class RecordingDetails(StrictModel):
     """A recording with its opened metadata."""
 
     recording: RecordingView
-    metadata: dict[str, Any] = Field(description="What identifies the call, as the call platform gave it.")
+    metadata: dict[str, Any] = Field(
+        description="What identifies the call, as the call platform gave it, with every revision merged into it."
+    )
+    history: list[RevisionView] = Field(description="The revisions, in their order. Nothing was overwritten.")
 
 
 class ListeningSessionView(StrictModel):
@@ -72,6 +111,9 @@ class ListeningSessionView(StrictModel):
     rendition: str
     media_path: str = Field(
         description="Where the media is, for who holds the session's cookie or the bearer token."
+    )
+    peaks_path: str | None = Field(
+        description="Where the waveform peaks are, for the same holder; null when the recording has none."
     )
     size: int
     media: MediaView
@@ -96,6 +138,17 @@ def recording_view(summary: Summary) -> RecordingView:
     )
 
 
+def revision_view(revision: SealedRevision) -> RevisionView:
+    """Return what is shown of a revision beside the merged metadata."""
+    actor = revision.actor
+    return RevisionView(
+        revision=revision.number,
+        revised_at=revision.revised_at,
+        by=ActorView(kind=actor.kind.value, id=actor.id, issuer=actor.issuer),
+        changed=list(revision.changed),
+    )
+
+
 def media_view(summary: Summary) -> MediaView:
     """Return what was measured of the media."""
     media = summary.media
@@ -107,17 +160,32 @@ def media_view(summary: Summary) -> MediaView:
         duration_seconds=media.duration.total_seconds(),
         bytes_per_second=media.bytes_per_second,
         size=media.size,
+        levels=[
+            LevelView(
+                rms_dbfs=level.rms_dbfs,
+                peak_dbfs=level.peak_dbfs,
+                silence=level.silence,
+                clipped=level.clipped,
+            )
+            for level in media.levels
+        ],
+        masked_ranges=[
+            MaskedRangeView(start_microseconds=start, end_microseconds=end) for start, end in media.masked
+        ],
     )
 
 
-def session_view(session: ListeningSession, recording: Recording, media_path: str) -> ListeningSessionView:
-    """Return a granted listening session."""
+def session_view(
+    session: ListeningSession, recording: Recording, media_path: str, peaks_path: str | None
+) -> ListeningSessionView:
+    """Return a granted listening session. `peaks_path`: None where the recording has no peaks."""
     return ListeningSessionView(
         session_id=session.session_id,
         recording_id=session.recording_id,
         purpose=session.purpose,
         rendition=session.rendition,
         media_path=media_path,
+        peaks_path=peaks_path,
         size=recording.summary.media.size,
         media=media_view(recording.summary),
         expires_at=session.expires_at,

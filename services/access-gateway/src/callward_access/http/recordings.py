@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from callward_access.app.recordings import RecordingsApp
+from callward_access.http.marks import RecordingShown, recording_shown
 from callward_access.http.models import (
     PurposeBody,
     RecordingDetails,
     RecordingPage,
-    RecordingView,
     recording_view,
+    revision_view,
 )
 from callward_access.http.people import People
 
@@ -36,17 +37,21 @@ def router(app: RecordingsApp, people: People) -> APIRouter:
         )
 
     @routes.get("/{recording_id}", operation_id="getRecording")
-    async def get_recording(request: Request, recording_id: str) -> RecordingView:
-        """Return one recording as lists show it."""
+    async def get_recording(request: Request, recording_id: str) -> RecordingShown:
+        """Return one recording as lists show it, with the control marks of its call."""
         person = await people.identify(request, "list")
-        return recording_view(await app.show(person, recording_id))
+        return recording_shown(await app.show(person, recording_id))
 
     @routes.post("/{recording_id}/views", operation_id="viewRecording")
     async def view_recording(request: Request, recording_id: str, body: PurposeBody) -> RecordingDetails:
         """Open what identifies the call. An act of its own, with a purpose; it goes on record."""
         person = await people.identify(request, "view")
         summary, metadata = await app.view(person, recording_id, body.purpose)
-        return RecordingDetails(recording=recording_view(summary), metadata=dict(metadata))
+        return RecordingDetails(
+            recording=recording_view(summary),
+            metadata=dict(metadata.document),
+            history=[revision_view(revision) for revision in metadata.history],
+        )
 
     @routes.post("/{recording_id}/downloads", operation_id="downloadRecording", status_code=403)
     async def download_recording(request: Request, recording_id: str, body: PurposeBody) -> None:

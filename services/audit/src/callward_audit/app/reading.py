@@ -37,10 +37,15 @@ class ReadingApp:
             raise NotYetCovered("no checkpoint of this log is signed yet", retry_after=1)
         return checkpoint
 
-    async def prove_event(self, tenant_id: str, event_id: str) -> InclusionProof:
-        """Prove that an event of this tenant is in its log, under the newest checkpoint."""
+    async def prove_event(
+        self, tenant_id: str, event_id: str, *, producer: str | None = None
+    ) -> InclusionProof:
+        """Prove that an event of this tenant is in its log, under the newest checkpoint.
+
+        `producer`: whose event it has to be; None for whoever may read all of the tenant's.
+        """
         found = await self._leaves.find(tenant_id, event_id)
-        if found is None:
+        if found is None or producer not in (None, found[1].producer):
             raise EventNotFound("there is no event with this id")
         log, leaf = found
         checkpoint = await self.checkpoint(log)

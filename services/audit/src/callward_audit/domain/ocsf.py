@@ -64,6 +64,16 @@ def _call(fact: Fact) -> Mapping[str, Any]:
     return {"entity": {"type": "call", "uid": str(fact.fields.get("call_id") or fact.key)}}
 
 
+def _reconciliation(fact: Fact) -> Mapping[str, Any]:
+    return {
+        "entity": {"type": "reconciliation", "uid": str(fact.fields.get("reconciliation_id") or fact.key)}
+    }
+
+
+def _webhook(fact: Fact) -> Mapping[str, Any]:
+    return {"entity": {"type": "webhook", "uid": str(fact.fields.get("webhook_id") or fact.key)}}
+
+
 def _tenant(fact: Fact) -> Mapping[str, Any]:
     return {"entity": {"type": "tenant", "uid": fact.tenant_id}}
 
@@ -96,11 +106,18 @@ SHAPES: Mapping[str, Shape] = {
     "callward.consent.v1.ConsentRevoked": Shape(ENTITY, 7, "Unenroll", _call),
     "callward.ingest.v1.CallOpened": Shape(ENTITY, 1, "Create", _call),
     "callward.ingest.v1.CallEnded": Shape(ENTITY, 3, "Update", _call),
+    "callward.ingest.v1.CallMetadataRevised": Shape(ENTITY, 3, "Update", _call),
+    "callward.ingest.v1.ReconciliationMade": Shape(ENTITY, 1, "Create", _reconciliation),
+    "callward.ingest.v1.ControlMarkRecorded": Shape(ENTITY, 3, "Update", _call),
     "callward.ingest.v1.RecordingRefused": Shape(ENTITY, 2, "Read", _call, failure=True),
     "callward.ingest.v1.RecordingSealed": Shape(FILE_HOSTING, 1, "Upload", _recording),
     "callward.ingest.v1.RecordingQuarantined": Shape(FILE_HOSTING, 1, "Upload", _recording),
     "callward.ingest.v1.UploadAbandoned": Shape(FILE_HOSTING, 1, "Upload", _recording, failure=True),
     "callward.ingest.v1.IngestAccessDenied": Shape(API, 1, "Create", _operation, failure=True),
+    "callward.ingest.v1.WebhookRegistered": Shape(ENTITY, 1, "Create", _webhook),
+    "callward.ingest.v1.WebhookChanged": Shape(ENTITY, 3, "Update", _webhook),
+    "callward.ingest.v1.WebhookRemoved": Shape(ENTITY, 4, "Delete", _webhook),
+    "callward.ingest.v1.WebhookDisabled": Shape(ENTITY, 9, "Disable", _webhook),
     "callward.keys.v1.KeyIssued": Shape(DATASTORE, 9, "Encrypt", _key),
     "callward.keys.v1.KeySealed": Shape(DATASTORE, 9, "Encrypt", _key),
     "callward.keys.v1.KeyShredPending": Shape(DATASTORE, 7, "Delete", _key),
