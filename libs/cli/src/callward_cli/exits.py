@@ -7,9 +7,9 @@ class Exit(IntEnum):
     """What the exit code of `callward` means."""
 
     ok = 0
-    failed = 1  # a check does not hold, or a step of the demo was not as promised
+    failed = 1  # a check does not hold, a step of the demo was not as promised, or a recording was refused or set apart
     usage = 2  # the command line or a file cannot be understood
-    platform = 3  # the platform could not start, or broke down
+    platform = 3  # the platform could not start, broke down, or cannot be reached
 
 
 class CommandError(Exception):

@@ -1,21 +1,22 @@
-"""`callward`: the command for people."""
+"""`callward`: the command for people.
 
-import asyncio
-import json
+What a command needs is imported when it runs: help and completion, which a shell waits for, load Typer alone.
+"""
+
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from callward_cli.exits import CommandError, Exit
+from callward_cli.upload.cli import status, upload
 
 HELP = """Callward: the open vault for recorded phone calls that hold health information.
 
-Exit codes: 0 everything as promised · 1 a check or a step does not hold · 2 the command line or a file cannot be
-understood · 3 the platform could not start or broke down.
+Exit codes: 0 everything as promised · 1 a check or a step does not hold, or a recording was not taken in as it should
+be · 2 the command line or a file cannot be understood · 3 the platform could not start, broke down or cannot be
+reached · 130 Ctrl-C came first.
 """
 
 app = typer.Typer(
@@ -30,6 +31,8 @@ class _State:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"callward {version('callward')}")
         raise typer.Exit
 
@@ -56,6 +59,8 @@ def dev(
     audit_port: Annotated[int, typer.Option(help="Port of the door for SIEM tools; 0: a free one.")] = 8403,
 ) -> None:
     """Run the whole platform here, in the foreground, on loopback addresses. Ctrl-C stops it."""
+    import asyncio
+
     from callward_cli.dev import run
 
     asyncio.run(run(data_dir, ingest_port=ingest_port, access_port=access_port, audit_port=audit_port))
@@ -69,10 +74,16 @@ def demo(
     ] = None,
 ) -> None:
     """Watch one real recorded call decided upon, sealed, heard and proved."""
+    import asyncio
+
     from callward_cli.demo.command import run
 
     if not asyncio.run(run(json_file)):
         raise typer.Exit(Exit.failed)
+
+
+app.command()(upload)
+app.command()(status)
 
 
 @app.command()
@@ -88,6 +99,10 @@ def verify(
     json_output: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Check a receipt or a proof offline: nothing but the file and the public keys is needed."""
+    import json
+
+    from rich.console import Console
+
     from callward_cli.verify.command import show, verify_file
 
     report = verify_file(file, keys, proof)
@@ -108,6 +123,8 @@ def main() -> NoReturn:
     except Exception as error:
         if _State.debug:
             raise
+        from rich.console import Console
+
         message, code = _explain(error)
         Console(stderr=True).print(
             f"callward: {message}", style="red", markup=False, highlight=False, soft_wrap=True
@@ -118,12 +135,12 @@ def main() -> NoReturn:
 
 def _explain(error: Exception) -> tuple[str, Exit]:
     """Say an error in one line. Of a fault of ours only the class is shown: its text may hold anything."""
+    if isinstance(error, CommandError):
+        return error.message, error.code
     from callward_common.runtime.host import HostFailed  # most commands need no platform
     from callward_common.settings import SettingsError
 
     match error:
-        case CommandError():
-            return error.message, error.code
         case SettingsError():
             return "; ".join(error.problems), Exit.usage
         case HostFailed():

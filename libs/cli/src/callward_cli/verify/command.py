@@ -15,6 +15,7 @@ from callward_cli.verify.audit import (
     verify_event_proof,
 )
 from callward_cli.verify.keys import PublicKeys, read_keys
+from callward_cli.verify.mark import is_mark, verify_mark
 from callward_cli.verify.receipt import verify_receipt
 from callward_cli.verify.report import Report
 
@@ -23,7 +24,7 @@ MAX_FILE = 4 * 1024 * 1024
 
 def verify_file(path: Path, keys_path: Path | None, proof_path: Path | None) -> Report:
     """Verify one file offline. Raises CommandError for files that cannot be understood."""
-    document = _read(path)
+    document = read_document(path)
     keys, pinned = _keys(document, keys_path)
     report = _verify(document, keys, proof_path)
     if not pinned:
@@ -35,20 +36,27 @@ def verify_file(path: Path, keys_path: Path | None, proof_path: Path | None) -> 
 
 def _verify(document: Any, keys: PublicKeys, proof_path: Path | None) -> Report:
     if isinstance(document, str):
-        return verify_receipt(document, keys, _proof(proof_path, keys))
+        return _verify_token(document, keys, _proof(proof_path, keys))
     if isinstance(document, dict) and document.get("format") == INCLUSION_FORMAT:
         return verify_event_proof(document, keys)
     if isinstance(document, dict) and document.get("format") == CONSISTENCY_FORMAT:
         return verify_consistency_proof(document, keys)
-    if isinstance(document, dict) and isinstance(document.get("receipt"), str):
-        return verify_receipt(document["receipt"], keys, _proof(proof_path, keys))
-    raise CommandError("the file is neither a receipt nor a proof that Callward makes", Exit.usage)
+    for member in ("receipt", "statement"):
+        if isinstance(document, dict) and isinstance(document.get(member), str):
+            return _verify_token(document[member], keys, _proof(proof_path, keys))
+    raise CommandError("the file is neither a receipt nor a mark nor a proof that Callward makes", Exit.usage)
+
+
+def _verify_token(token: str, keys: PublicKeys, proof: tuple[dict[str, Any], Report] | None) -> Report:
+    if is_mark(token):
+        return verify_mark(token, keys, proof)
+    return verify_receipt(token, keys, proof)
 
 
 def _proof(path: Path | None, keys: PublicKeys) -> tuple[dict[str, Any], Report] | None:
     if path is None:
         return None
-    document = _read(path)
+    document = read_document(path)
     if not isinstance(document, dict) or document.get("format") != INCLUSION_FORMAT:
         raise CommandError("the file given with --proof is no proof of an event", Exit.usage)
     return document, verify_event_proof(document, keys)
@@ -56,7 +64,7 @@ def _proof(path: Path | None, keys: PublicKeys) -> tuple[dict[str, Any], Report]
 
 def _keys(document: Any, path: Path | None) -> tuple[PublicKeys, bool]:
     if path is not None:
-        return read_keys(_read(path)), True
+        return read_keys(read_document(path)), True
     if isinstance(document, dict) and "keys" in document:
         return read_keys(document["keys"]), False
     raise CommandError(
@@ -64,7 +72,7 @@ def _keys(document: Any, path: Path | None) -> tuple[PublicKeys, bool]:
     )
 
 
-def _read(path: Path) -> Any:
+def read_document(path: Path) -> Any:
     """Return a file's JSON, or its text where it is a bare token."""
     try:
         with path.open("rb") as file:

@@ -11,6 +11,8 @@ from callward_crypto import jws
 
 TYP = "callward-receipt+jwt"
 DOCUMENT_TYPE = "receipt"
+#: Where the event of a document holds its hash.
+_HASHES = {"receipt": "receipt_sha256", "mark": "statement_sha256"}
 
 
 def verify_receipt(token: str, keys: PublicKeys, proof: tuple[Mapping[str, Any], Report] | None) -> Report:
@@ -18,7 +20,7 @@ def verify_receipt(token: str, keys: PublicKeys, proof: tuple[Mapping[str, Any],
     report = Report("receipt")
     try:
         payload = jws.verify(token, TYP, keys.of(DOCUMENT_TYPE))
-        claims = _object(payload)
+        claims = json_object(payload)
     except (jws.JwsError, ValueError) as error:
         report.fails("signature", str(error))
         return report
@@ -27,29 +29,35 @@ def verify_receipt(token: str, keys: PublicKeys, proof: tuple[Mapping[str, Any],
     if proof is None:
         report.unchecked.append("that the receipt is on record: give its event's proof with --proof")
     else:
-        _against_proof(report, token, claims, *proof)
+        against_proof(report, token, claims, proof, "receipt")
     report.unchecked.append("that the signing key was not revoked after the receipt was issued")
     return report
 
 
-def _against_proof(
-    report: Report, token: str, claims: Mapping[str, Any], proof: Mapping[str, Any], of_proof: Report
+def against_proof(
+    report: Report,
+    token: str,
+    claims: Mapping[str, Any],
+    proof: tuple[Mapping[str, Any], Report],
+    noun: str,
 ) -> None:
+    """Check that an event which is proved to be on record is the document's: a receipt's, or a mark's."""
+    document, of_proof = proof
     report.checks.extend(of_proof.checks)
     try:
-        event = _object(str(proof.get("event", "")))
-        recorded = event["unmapped"]["callward"].get("receipt_sha256")
+        event = json_object(str(document.get("event", "")))
+        recorded = event["unmapped"]["callward"].get(_HASHES[noun])
         uid = event["metadata"]["uid"]
     except (ValueError, KeyError, TypeError, AttributeError):
         report.fails("same event", "the proof's event cannot be read")
         return
     named = uid == claims.get("event_id")
-    report.check("same event", "the proof is for the event that the receipt names", holds=named)
+    report.check("same event", f"the proof is for the event that the {noun} names", holds=named)
     digest = hashlib.sha256(token.encode()).hexdigest()
-    report.check("same receipt", "the event holds this receipt's hash", holds=recorded == digest)
+    report.check(f"same {noun}", f"the event holds this {noun}'s hash", holds=recorded == digest)
 
 
-def _object(text: str | bytes) -> dict[str, Any]:
+def json_object(text: str | bytes) -> dict[str, Any]:
     """Return a JSON object. Raises ValueError for anything else, also for what is nested too deeply."""
     try:
         document = json.loads(text)
