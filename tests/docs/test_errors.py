@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from callward_common.errors import STATUS, CallwardError, known_errors
+from callward_ingest.domain.masking import MaskingCode
 from callward_ingest.domain.media import Finding, FindingCode
 from callward_ingest.domain.policy import _CONSENT_REASONS
 from tests.docs.documents import read, rows
@@ -76,6 +77,7 @@ def test_each_says_when_and_what_to_do(listed: list[list[str]]) -> None:
 def test_reasons_of_quarantine_agree() -> None:
     listed = {row[0].strip("`") for row in rows(read("docs/errors.md")) if len(row) == 2}
     findings = {code.value for code in FindingCode if Finding(code, "").quarantines}
-    assert listed == findings | set(_CONSENT_REASONS.values())
+    masking = {code.value for code in MaskingCode}
+    assert listed == findings | masking | set(_CONSENT_REASONS.values())
     for code in FindingCode:
         assert f"`{code.value}`" in read("docs/errors.md")

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from callward_common.telemetry import names
+from tests.e2e.endpoints import WEBHOOK
 from tests.support.audio import wav
 from tests.support.doors import Callward, saw
 from tests.support.journeys import REVOCATION, answered, ask_to_listen, media, open_call, pull, record, upload
@@ -69,6 +70,9 @@ def journey(callward: Callward) -> None:
     assert person.get(media(person, recorded.recording_id)).status_code == 200
     viewed = person.post(f"/v1/recordings/{recorded.recording_id}/views", json={"purpose": "HOPERAT"})
     assert viewed.status_code == 200
+    proof = f"/v1/receipts/{recorded.recording_id}/proof"
+    eventually(lambda: sender.get(proof).status_code == 200, "the receipt's proof")
+    answered(sender.post("/v1/webhooks", json=WEBHOOK), 201)
     answered(sender.post(f"/v1/calls/{recorded.call_id}/revocations", json=REVOCATION), 201)
     assert saw(ask_to_listen(person, recorded.recording_id)) == (403, "consent-forbids")
     for door in (callward.doors.ingest, callward.doors.audit):

@@ -15,12 +15,13 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a door. `schema` is that of its JSON body, or None."""
+    """One operation of a door. `schema` is that of its JSON body, or None; `media_type` the body's."""
 
     method: str
     path: str
     parameters: tuple[Mapping[str, Any], ...]
     schema: Mapping[str, Any] | None
+    media_type: str = "application/json"
 
     @property
     def named(self) -> str:
@@ -54,11 +55,13 @@ class Document:
                 if method in item:
                     operation = item[method]
                     content = operation.get("requestBody", {}).get("content", {})
+                    media_type = next((kind for kind in content if kind.endswith("json")), "application/json")
                     yield Operation(
                         method,
                         path,
                         (*item.get("parameters", ()), *operation.get("parameters", ())),
-                        content.get("application/json", {}).get("schema"),
+                        content.get(media_type, {}).get("schema"),
+                        media_type,
                     )
 
     def texts(self, schema: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]]]:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,14 +20,24 @@ _READY = "Ctrl-C stops it."
 class DevProcess:
     """A running `callward dev` on a data folder."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
-        """Starts it, on free ports; `wait_ready` comes next."""
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        under: Sequence[str] = (),
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        """Starts it, on free ports; `wait_ready` comes next. `under`: the beginning of a command that runs it.
+
+        `command`: what is `callward` to the test.
+        """
         self.data_dir = data_dir
         self._output: list[str] = []
         self._errors: list[str] = []
         ports = ("--ingest-port", "0", "--access-port", "0", "--audit-port", "0")
         self.process = subprocess.Popen(
-            [*COMMAND, "dev", "--data-dir", str(data_dir), *ports],
+            [*under, *command, "dev", "--data-dir", str(data_dir), *ports],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -84,9 +94,15 @@ class DevProcess:
 
 
 @contextmanager
-def dev(data_dir: Path, environment: Mapping[str, str] | None = None) -> Iterator[DevProcess]:
+def dev(
+    data_dir: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    under: Sequence[str] = (),
+    command: Sequence[str] = COMMAND,
+) -> Iterator[DevProcess]:
     """A `callward dev` that is stopped at the end of the block, if it still runs."""
-    started = DevProcess(data_dir, environment)
+    started = DevProcess(data_dir, environment, under=under, command=command)
     try:
         yield started
     finally:

@@ -12,13 +12,15 @@ from callward.audit.v1 import watermark_service_pb2, watermark_service_pb2_grpc
 from callward.consent.v1 import consent_decider_service_pb2, consent_decider_service_pb2_grpc, consent_pb2
 from callward.ingest.v1 import recording_pb2, recording_reader_service_pb2, recording_reader_service_pb2_grpc
 from callward.keys.v1 import data_key_opener_service_pb2, data_key_opener_service_pb2_grpc
+from callward_access.domain.history import SealedRevision
 from callward_access.domain.model import Recording
 from callward_common.clock import Clock
 from callward_common.errors import CallwardError, Category, NotFound
+from callward_common.events.actors import actor_to_proto
 from callward_common.grpc.server import GrpcBinding
 from callward_common.ids import new_id
 from tests.support.bus import InMemoryBus
-from tests.unit.access.sealing import KEY
+from tests.unit.access.sealing import RENDITION, key_of
 
 _STATES = {
     "sealed": recording_pb2.RECORDING_STATE_SEALED,
@@ -39,6 +41,7 @@ class Reader(recording_reader_service_pb2_grpc.RecordingReaderServicer):
     def __init__(self) -> None:
         self.known: dict[tuple[str, str], Recording] = {}
         self.seen: list[Any] = []
+        self.manifests_sent = 0
 
     async def ListRecordings(self, request: Any, context: Any) -> Any:
         self.seen.append(request)
@@ -55,11 +58,25 @@ class Reader(recording_reader_service_pb2_grpc.RecordingReaderServicer):
             raise NotFound("There is no such recording.")
         return recording_reader_service_pb2.GetRecordingResponse(
             summary=summary(found),
-            manifest=found.manifest,
+            manifest=found.manifest.raw,
             key_id=found.key_id,
             call_metadata=recording_pb2.SealedDocument(
                 subject_id=found.summary.call_id, ciphertext=found.call_metadata
             ),
+            revisions=[sealed_revision(each) for each in found.revisions],
+        )
+
+    async def GetMedia(self, request: Any, context: Any) -> Any:
+        found = self.known.get((request.tenant_id, request.recording_id))
+        if found is None:
+            raise NotFound("There is no such recording.")
+        same = request.known_manifest_sha256 == found.manifest.sha256
+        self.manifests_sent += not same
+        return recording_reader_service_pb2.GetMediaResponse(
+            summary=summary(found),
+            key_id=found.key_id,
+            manifest_sha256=found.manifest.sha256,
+            manifest=b"" if same else found.manifest.raw,
         )
 
 
@@ -93,7 +110,7 @@ class Opener(data_key_opener_service_pb2_grpc.DataKeyOpenerServicer):
         until.FromDatetime(self._clock.now() + timedelta(seconds=60))
         return data_key_opener_service_pb2.OpenDataKeyResponse(
             key_id=new_id(),
-            subkey=KEY,
+            subkey=key_of(request.rendition or RENDITION),
             manifest_sha256=self.registered[request.subject_id],
             lease_expires_at=until,
             event_id=new_id(),
@@ -145,6 +162,20 @@ def summary(recording: Recording) -> recording_pb2.RecordingSummary:
     duration = Duration()
     duration.FromTimedelta(known.media.duration)
     message.media.duration.CopyFrom(duration)
+    return message
+
+
+def sealed_revision(revision: SealedRevision) -> recording_pb2.SealedRevision:
+    """The revision as ingest tells of it."""
+    message = recording_pb2.SealedRevision(
+        document=recording_pb2.SealedDocument(
+            subject_id=revision.revision_id, ciphertext=revision.ciphertext
+        ),
+        number=revision.number,
+        actor=actor_to_proto(revision.actor),
+        changed=revision.changed,
+    )
+    message.revised_at.FromDatetime(revision.revised_at)
     return message
 
 

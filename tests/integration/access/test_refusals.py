@@ -22,6 +22,8 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/v1/recordings/{recording}/listening-sessions", {"purpose": "TREAT"}),
     ("GET", "/v1/listening-sessions/{session}/media", None),
     ("HEAD", "/v1/listening-sessions/{session}/media", None),
+    ("GET", "/v1/listening-sessions/{session}/peaks", None),
+    ("HEAD", "/v1/listening-sessions/{session}/peaks", None),
     ("DELETE", "/v1/listening-sessions/{session}", None),
 ]
 NAMES = [f"{method} {path}" for method, path, _ in ROUTES]

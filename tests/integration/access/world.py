@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from google.protobuf.message import Message
 
 from callward.access.v1 import tenant_register_service_pb2, tenant_register_service_pb2_grpc
-from callward_access.domain.model import Recording
+from callward_access.domain.model import Manifest, Recording
 from callward_access.settings import AccessSettings
 from callward_access.wiring import NAME, build
 from callward_common.db import Database, WatermarkTracker
@@ -40,6 +40,7 @@ MFA = {"amr": ["pwd", "otp"]}
 #: A pace in bytes per second at which nothing here has to wait: the clock of these tests stands still.
 FAST = 10_000_000
 CONTENT = noise(400_000)
+PEAKS = noise(70_000, 2)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 15) -> None:
@@ -158,19 +159,26 @@ class World(Around):
         return answer
 
     async def add(
-        self, content: bytes = CONTENT, *, tenant: str = TENANT, state: str = "sealed", pace: int = FAST
+        self,
+        content: bytes = CONTENT,
+        *,
+        parts: Sequence[bytes] = (),
+        peaks: bytes | None = PEAKS,
+        tenant: str = TENANT,
+        state: str = "sealed",
+        pace: int = FAST,
     ) -> Recording:
-        """A sealed recording in the real store, known to ingest and key-management."""
+        """A sealed recording in the real store, known to ingest and key-management; `parts` stand for `content`."""
         memory = MemoryObjects()
-        parts = (content[:100_000], content[100_000:])
-        sealed = seal(memory, *parts, metadata=METADATA, state=state, pace=pace, tenant=tenant)
-        for part in sealed.manifest.renditions[0].parts:
+        parts = parts or (content[:100_000], content[100_000:])
+        sealed = seal(memory, *parts, peaks=peaks, metadata=METADATA, state=state, pace=pace, tenant=tenant)
+        for part in (each for rendition in sealed.manifest.renditions for each in rendition.parts):
             stored = await self.objects.put(part.object_key, _once(memory.content[part.object_key]))
             part.version_id = stored.version_id
         sealed.recording = Recording(
             sealed.recording.summary,
             sealed.recording.key_id,
-            sealed.manifest.SerializeToString(),
+            Manifest(sealed.manifest.SerializeToString()),
             sealed.recording.call_metadata,
         )
         known = sealed.recording.summary

@@ -24,10 +24,12 @@ from callward.keys.v1 import (
     pseudonymiser_service_pb2_grpc,
     signing_service_pb2,
     signing_service_pb2_grpc,
+    webhook_secret_service_pb2,
+    webhook_secret_service_pb2_grpc,
 )
 from callward.retention.v1 import retention_planner_service_pb2, retention_planner_service_pb2_grpc
 from callward_common.clock import Clock
-from callward_common.errors import CallwardError, Category
+from callward_common.errors import CallwardError, Category, NotFound
 from callward_common.grpc.server import GrpcBinding
 from callward_common.ids import new_id
 from callward_crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
@@ -168,7 +170,9 @@ class Keys(
     data_key_issuer_service_pb2_grpc.DataKeyIssuerServicer,
     pseudonymiser_service_pb2_grpc.PseudonymiserServicer,
     signing_service_pb2_grpc.ReceiptSignerServicer,
+    signing_service_pb2_grpc.MarkSignerServicer,
     signing_service_pb2_grpc.SigningKeyDirectoryServicer,
+    webhook_secret_service_pb2_grpc.WebhookSecretsServicer,
 ):
     """Issues, seals and gives up keys by the states of sealing.md section 2; signs for what is sealed alone."""
 
@@ -176,10 +180,12 @@ class Keys(
         self.switch = Switch()
         self.clock = clock
         self.data_keys: dict[str, bytes] = {}
+        self.key_ids: dict[str, str] = {}
         self.states: dict[str, str] = {}
         self.manifests: dict[str, bytes] = {}
         self.secrets: dict[str, bytes] = {}
         self.signing_key = OKPKey.generate_key("Ed25519", {"kid": "receipt-1"})
+        self.mark_key = OKPKey.generate_key("Ed25519", {"kid": "mark-1"})
 
     async def IssueDataKey(self, request: Any, context: Any) -> Any:
         await self.switch.take(request)
@@ -189,26 +195,36 @@ class Keys(
         self.data_keys[request.subject_id] = data_key
         self.states[request.subject_id] = "open"
         self.secrets[request.subject_id] = request.upload_secret_sha256
+        self.key_ids[request.subject_id] = new_id()
+        return data_key_issuer_service_pb2.IssueDataKeyResponse(**self._given(request))
+
+    async def ReissueDataKey(self, request: Any, context: Any) -> Any:
+        await self.switch.take(request)
+        if request.subject_id not in self.data_keys:
+            raise NotFound("There is no such key.")
+        self._demand_open(request)
+        return data_key_issuer_service_pb2.ReissueDataKeyResponse(**self._given(request))
+
+    def _given(self, request: Any) -> dict[str, Any]:
+        data_key = self.data_keys[request.subject_id]
         subkeys = [
             data_key_pb2.Subkey(name=name, key=derive_subkey(data_key, rendition_label(name)))
             for name in request.subkeys.renditions
         ]
         if request.subkeys.metadata:
-            subkeys.append(
-                data_key_pb2.Subkey(
-                    name="metadata", metadata=True, key=derive_subkey(data_key, METADATA_LABEL)
-                )
-            )
-        return data_key_issuer_service_pb2.IssueDataKeyResponse(
-            key_id=new_id(), commitment=hashlib.sha256(data_key).digest(), subkeys=subkeys
-        )
-
-    async def ReissueDataKey(self, request: Any, context: Any) -> Any:
-        raise KeyRefused("Ingest has no use for it yet.")
+            metadata = derive_subkey(data_key, METADATA_LABEL)
+            subkeys.append(data_key_pb2.Subkey(name="metadata", metadata=True, key=metadata))
+        commitment = hashlib.sha256(data_key).digest()
+        return {
+            "key_id": self.key_ids[request.subject_id],
+            "commitment": commitment,
+            "subkeys": subkeys,
+        }
 
     async def SealDataKey(self, request: Any, context: Any) -> Any:
         await self.switch.take(request)
-        self._demand_open(request)
+        if self.manifests.get(request.subject_id) != request.manifest_sha256:
+            self._demand_open(request)
         self.states[request.subject_id] = "sealed"
         self.manifests[request.subject_id] = request.manifest_sha256
         return data_key_issuer_service_pb2.SealDataKeyResponse(
@@ -232,6 +248,13 @@ class Keys(
         key = hashlib.sha256(f"fingerprint {request.tenant_id} {request.date}".encode()).digest()
         return pseudonymiser_service_pb2.GetFingerprintKeyResponse(key=key)
 
+    async def GetWebhookSecret(self, request: Any, context: Any) -> Any:
+        await self.switch.take(request)
+        asked = f"webhook {request.tenant_id} {request.webhook_id} {request.version}"
+        return webhook_secret_service_pb2.GetWebhookSecretResponse(
+            secret=hashlib.sha256(asked.encode()).digest()
+        )
+
     async def SignReceipt(self, request: Any, context: Any) -> Any:
         await self.switch.take(request)
         if self.manifests.get(request.recording_id) != request.manifest_sha256:
@@ -250,16 +273,38 @@ class Keys(
             jws=jws, sha256=hashlib.sha256(jws.encode()).digest(), signing_key_id="receipt-1"
         )
 
+    async def SignMark(self, request: Any, context: Any) -> Any:
+        await self.switch.take(request)
+        if self.states.get(request.call_id) != "sealed":
+            raise KeyRefused("The call's key is not sealed.")
+        header = {"alg": "EdDSA", "kid": "mark-1", "typ": "callward-mark+jws"}
+        claims = {
+            "call_id": request.call_id,
+            "mark_id": request.mark_id,
+            "event_id": request.event_id,
+            "kind": request.kind,
+            "leg_id": request.leg_id,
+            "reason": request.reason,
+            "at": request.at.ToJsonString(),
+            "until": request.until.ToJsonString() if request.HasField("until") else "",
+        }
+        jws = jwt.encode(header, claims, self.mark_key, ["EdDSA"])
+        return signing_service_pb2.SignMarkResponse(
+            jws=jws, sha256=hashlib.sha256(jws.encode()).digest(), signing_key_id="mark-1"
+        )
+
     async def ListSigningKeys(self, request: Any, context: Any) -> Any:
         await self.switch.take(request)
-        public = self.signing_key.raw_value.public_key().public_bytes_raw()  # type: ignore[union-attr]
-        key = signing_service_pb2.SigningKey(
-            key_id="receipt-1",
-            document_type="receipt",
-            public_key=public,
-            created_at=_stamp(self.clock.now()),
-        )
-        return signing_service_pb2.ListSigningKeysResponse(keys=[key])
+        keys = [
+            signing_service_pb2.SigningKey(
+                key_id=f"{kind}-1",
+                document_type=kind,
+                public_key=key.raw_value.public_key().public_bytes_raw(),  # type: ignore[union-attr]
+                created_at=_stamp(self.clock.now()),
+            )
+            for kind, key in (("receipt", self.signing_key), ("mark", self.mark_key))
+        ]
+        return signing_service_pb2.ListSigningKeysResponse(keys=keys)
 
     def _demand_open(self, request: Any) -> None:
         if self.states.get(request.subject_id) != "open":
@@ -307,8 +352,14 @@ def keys_bindings(keys: Keys) -> list[GrpcBinding]:
             pseudonymiser_service_pb2.DESCRIPTOR.services_by_name["Pseudonymiser"],
         ),
         GrpcBinding(
+            webhook_secret_service_pb2_grpc.add_WebhookSecretsServicer_to_server,
+            keys,
+            webhook_secret_service_pb2.DESCRIPTOR.services_by_name["WebhookSecrets"],
+        ),
+        GrpcBinding(
             signing_service_pb2_grpc.add_ReceiptSignerServicer_to_server, keys, signing["ReceiptSigner"]
         ),
+        GrpcBinding(signing_service_pb2_grpc.add_MarkSignerServicer_to_server, keys, signing["MarkSigner"]),
         GrpcBinding(
             signing_service_pb2_grpc.add_SigningKeyDirectoryServicer_to_server,
             keys,

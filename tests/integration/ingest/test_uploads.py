@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
 from callward_common.errors import Unavailable
+from callward_ingest.store.process_hold import LOCK_CLASS, ProcessHold
 from tests.integration.ingest.world import World
 from tests.unit.ingest.scene import wav
 
@@ -85,8 +87,6 @@ async def test_consent_that_is_revoked_while_the_body_comes_in_quarantines(inges
         ("retention", "Plan"),
         ("keys", "GetFingerprintKey"),
         ("keys", "IssueDataKey"),
-        ("keys", "SealDataKey"),
-        ("keys", "SignReceipt"),
     ],
 )
 async def test_a_neighbour_that_is_away_is_503_and_the_same_key_ends_well_later(
@@ -105,6 +105,31 @@ async def test_a_neighbour_that_is_away_is_503_and_the_same_key_ends_well_later(
     states = [row["state"] for row in await ingest.rows("SELECT state FROM recordings ORDER BY recording_id")]
     assert states[-1] == "sealed"
     assert set(states[:-1]) <= {"abandoned"}
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "rpc"), [("keys", "SealDataKey"), ("keys", "SignReceipt"), ("consent", "Decide")]
+)
+async def test_what_came_whole_is_kept_while_a_neighbour_is_away_and_the_same_key_finds_its_receipt(
+    ingest: World, neighbour: str, rpc: str
+) -> None:
+    call_id = await ingest.opened()
+    switch = getattr(ingest, neighbour).switch
+
+    async def body() -> AsyncIterator[bytes]:
+        yield wav()
+        switch.failing[rpc] = Unavailable("away")
+
+    refused = await ingest.upload(call_id, body())
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:callward:problem:upload-not-sealed")
+    assert int(refused.headers["retry-after"]) >= 1
+    still = await ingest.upload(call_id)
+    assert (still.status_code, still.json()["type"]) == (503, "urn:callward:problem:upload-not-sealed")
+    switch.failing.clear()
+    taken = await ingest.upload(call_id)
+    assert (taken.status_code, taken.json()["state"]) == (201, "sealed")
+    assert taken.headers["idempotent-replayed"] == "true"
+    assert [row["state"] for row in await ingest.rows("SELECT state FROM recordings")] == ["sealed"]
 
 
 @pytest.mark.parametrize("settings", [{"max_parallel_uploads": 1}], indirect=True)
@@ -128,28 +153,35 @@ async def test_uploads_past_the_most_at_once_are_turned_away(ingest: World) -> N
 
 async def test_an_attempt_that_was_lost_is_cleared_away_and_a_living_one_is_not(ingest: World) -> None:
     call_id = await ingest.opened()
-    living = asyncio.create_task(
-        ingest.upload(call_id, held_back(begun := asyncio.Event(), go_on := asyncio.Event()))
-    )
+    begun, go_on, also = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    living = asyncio.create_task(ingest.upload(call_id, held_back(begun, go_on)))
     await begun.wait()
-    lost = asyncio.create_task(
-        ingest.upload(call_id, held_back(also := asyncio.Event(), never := asyncio.Event()), "lost")
-    )
-    await also.wait()
+    async with held_lock(ingest), ingest.another_process() as other:
+        # Nobody holds the other process's lock: to PostgreSQL it is dead.
+        lost = asyncio.create_task(other.upload(call_id, held_back(also, asyncio.Event()), "lost"))
+        await also.wait()
+        assert await ingest.sweep() == {"lost": 1}
+        assert (await ingest.upload(call_id, key="lost")).status_code == 201
+        states = await ingest.rows("SELECT state FROM recordings ORDER BY recording_id")
+        assert [row["state"] for row in states] == ["receiving", "abandoned", "sealed"]
+        go_on.set()
+        assert (await living).status_code == 201
+        lost.cancel()
+        await asyncio.wait({lost})
+    assert await ingest.sweep() == {}
+    assert len(ingest.objects()) == len(await ingest.object_keys())
+
+
+@asynccontextmanager
+async def held_lock(ingest: World) -> AsyncIterator[None]:
+    """Keeps the lock by which a process is known to live."""
+    (hold,) = [each for each in ingest.service.background if isinstance(each, ProcessHold)]
     connection = await asyncpg.connect(ingest.owner_url)
-    await connection.execute("SELECT set_config('callward.tenant', 'mercy-general', false)")
-    await connection.execute(
-        "UPDATE idempotency SET held_until = held_until - interval '1 hour' WHERE key = 'lost'"
-    )
-    await connection.close()
-    assert (await ingest.upload(call_id, key="next")).status_code == 201
-    states = await ingest.rows("SELECT state FROM recordings ORDER BY recording_id")
-    assert [row["state"] for row in states] == ["receiving", "abandoned", "sealed"]
-    never.set()
-    assert (await lost).json()["type"] == "urn:callward:problem:upload-failed"
-    go_on.set()
-    assert (await living).status_code == 201
-    assert len(ingest.objects()) == len(await ingest.rows("SELECT 1 FROM manifests")) * 2
+    try:
+        await connection.execute(f"SELECT pg_advisory_lock({LOCK_CLASS}, {hold.number})")
+        yield
+    finally:
+        await connection.close()
 
 
 async def held_back(begun: asyncio.Event, go_on: asyncio.Event) -> AsyncIterator[bytes]:

@@ -1,5 +1,6 @@
 """Ingest as it is wired, with a real database, real mTLS to its neighbours and real files."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from callward_common.runtime.service import Service
 from callward_common.tenancy.model import TenantRecord
 from callward_common.tenancy.projection import TenantProjection, to_proto
 from callward_embedded.file_objects import FileObjectStore
+from callward_ingest.app.sweeper import Sweeper
 from callward_ingest.settings import IngestSettings
 from callward_ingest.wiring import build
 from tests.integration.ingest.neighbours import (
@@ -74,6 +76,20 @@ class World:
     other: StaticIssuer
     people: StaticIssuer
     client: httpx.AsyncClient
+    wire: Callable[[], "World"] | None = None
+
+    @asynccontextmanager
+    async def another_process(self) -> AsyncIterator["World"]:
+        """A second ingest on the same database, objects and neighbours."""
+        assert self.wire is not None
+        second = self.wire()
+        second.mercy, second.other = self.mercy, self.other
+        assert second.service.http is not None
+        transport = httpx.ASGITransport(second.service.http)
+        async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as second.client:
+            yield second
+        for close in second.service.close:
+            await close()
 
     def bearer(
         self, issuer: StaticIssuer | None = None, scope: str = SCOPES, **claims: Any
@@ -141,9 +157,23 @@ class World:
         rows = await self.rows("SELECT type, tenant_id, data FROM outbox ORDER BY id")
         return [(row["type"].rpartition(".")[2], row["tenant_id"], row["data"]) for row in rows]
 
+    async def sweep(self) -> Counter[str]:
+        """Lets the sweeper look once; returns what it came to."""
+        (sweeper,) = [each for each in self.service.background if isinstance(each, Sweeper)]
+        return await sweeper.sweep()
+
+    async def object_keys(self) -> list[str]:
+        """The keys of every object that a recording on record needs: its parts and its sidecar."""
+        parts = await self.rows(
+            "SELECT parts.object_key FROM parts JOIN recordings USING (tenant_id, recording_id)"
+            " WHERE state IN ('sealed', 'quarantined')"
+        )
+        return [row[0] for row in [*parts, *await self.rows("SELECT object_key FROM manifests")]]
+
     def objects(self) -> list[bytes]:
         """The content of every file of the object store, finished or not."""
-        return [path.read_bytes() for path in self.folder.rglob("*") if path.is_file()]
+        files = (path for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".locks")
+        return [path.read_bytes() for path in files]
 
     def tenant_event(self, record: TenantRecord) -> Envelope:
         """The register's event about a tenant."""
@@ -209,7 +239,15 @@ async def world(
         neighbours(neighbouring) as channels,
         httpx.AsyncClient() as nowhere,
     ):
-        made = _wired(settings, database, neighbouring, channels, objects, folder, clock, nowhere)
+        issuers = StaticIssuer.machines(clock), StaticIssuer.people(clock)
+
+        def wire() -> World:
+            return _wired(
+                settings, database, neighbouring, channels, objects, folder, clock, nowhere, issuers
+            )
+
+        made = wire()
+        made.wire = wire
         assert made.service.http is not None
         transport = httpx.ASGITransport(made.service.http)
         async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as made.client:
@@ -230,8 +268,9 @@ def _wired(
     folder: Path,
     clock: ManualClock,
     client: httpx.AsyncClient,
+    issuers: tuple[StaticIssuer, StaticIssuer],
 ) -> World:
-    mercy, people = StaticIssuer.machines(clock), StaticIssuer.people(clock)
+    mercy, people = issuers
     other, bus = StaticIssuer("https://machines.other.example", clock), InMemoryBus()
     service = build(
         settings,

@@ -17,6 +17,8 @@ from callward.keys.v1 import pseudonymiser_service_pb2 as pseudonymiser_pb
 from callward.keys.v1 import pseudonymiser_service_pb2_grpc as pseudonymiser_grpc
 from callward.keys.v1 import signing_service_pb2 as signing_pb
 from callward.keys.v1 import signing_service_pb2_grpc as signing_grpc
+from callward.keys.v1 import webhook_secret_service_pb2 as webhook_pb
+from callward.keys.v1 import webhook_secret_service_pb2_grpc as webhook_grpc
 from callward_common.ids import new_id
 from callward_crypto import jws
 from callward_crypto.keys import COMMITMENT_LABEL, derive_subkey, rendition_label
@@ -56,7 +58,14 @@ METHODS: list[tuple[Any, str, Any, set[str]]] = [
         pseudonymiser_pb.GetFingerprintKeyRequest(),
         {"ingest", "access-gateway"},
     ),
+    (
+        webhook_grpc.WebhookSecretsStub,
+        "GetWebhookSecret",
+        webhook_pb.GetWebhookSecretRequest(),
+        {"ingest"},
+    ),
     (signing_grpc.ReceiptSignerStub, "SignReceipt", receipt(new_id(), new_id()), {"ingest"}),
+    (signing_grpc.MarkSignerStub, "SignMark", signing_pb.SignMarkRequest(), {"ingest"}),
     (signing_grpc.CheckpointSignerStub, "SignCheckpoint", signing_pb.SignCheckpointRequest(), {"audit"}),
     (
         signing_grpc.CheckpointSignerStub,
@@ -87,6 +96,22 @@ async def test_the_wrong_caller_is_refused(
 async def test_every_method_of_every_service_is_covered_above(scene: Scene) -> None:
     offered = {method.name for binding in scene.service.grpc for method in binding.descriptor.methods}
     assert offered == {each[1] for each in METHODS}
+
+
+async def test_secrets_of_webhooks_are_the_same_each_time(scene: Scene) -> None:
+    secrets = scene.stub(webhook_grpc.WebhookSecretsStub, "ingest")
+    webhook = new_id()
+
+    async def secret(tenant: str = TENANT, version: int = 1) -> bytes:
+        wanted = webhook_pb.GetWebhookSecretRequest(tenant_id=tenant, webhook_id=webhook, version=version)
+        given: bytes = (await secrets.GetWebhookSecret(wanted)).secret
+        return given
+
+    assert len(await secret()) == 32
+    assert await secret() == await secret()
+    assert len({await secret(), await secret(version=2), await secret(tenant=OTHER.tenant_id)}) == 3
+    await refused(secret(tenant=SUSPENDED.tenant_id), "tenant-not-active")
+    await refused(secret(version=0), "invalid-request")
 
 
 async def test_from_issue_to_lease(scene: Scene) -> None:
@@ -327,7 +352,7 @@ async def test_signing_keys_are_listed_newest_first_in_pages(scene: Scene) -> No
         scene.clock.advance(timedelta(minutes=2))
         await scene.transit.rotate_signing_key("signing.checkpoint")
     everything = (await scene.directory.ListSigningKeys(signing_pb.ListSigningKeysRequest())).keys
-    assert len(everything) == 5
+    assert len(everything) == 6
     assert [key.created_at.seconds for key in everything] == sorted(
         (key.created_at.seconds for key in everything), reverse=True
     )

@@ -8,20 +8,19 @@ from datetime import timedelta
 from typing import TypeVar
 
 from callward_access.app.guard import Guard
-from callward_access.app.listening import ListeningApp
-from callward_access.app.playback import ListeningRules, Player
+from callward_access.app.playback import ListeningRules
 from callward_access.app.recordings import RecordingsApp
-from callward_access.app.sessions import Sessions
 from callward_access.cedar import CedarEngine
 from callward_access.domain.errors import RecordingNotFound
 from callward_access.domain.model import Lease, ListeningSession, Page, Recording, UseDecision
 from callward_access.ports import Denied, DomainEvent, Granted, Person
 from callward_access.sealed_media import SealedMedia
+from callward_access.wiring_listening import build_listening
 from callward_common.errors import CallwardError
 from callward_common.identity import Actor, ActorKind
 from tests.support.clock import ManualClock
 from tests.support.tenants import PEOPLE_ISSUER
-from tests.unit.access.sealing import KEY, TENANT, MemoryObjects, Sealed
+from tests.unit.access.sealing import RENDITION, TENANT, MemoryObjects, Sealed, key_of
 
 E = TypeVar("E", bound=DomainEvent)
 
@@ -30,8 +29,9 @@ RULES = ListeningRules(
     lead=timedelta(seconds=30),
     factor=2.0,
     reauthorise_after=timedelta(seconds=30),
-    max_sessions=100,
 )
+#: The largest peaks that are served here.
+MAX_PEAKS = 100_000
 
 
 def person(
@@ -106,6 +106,9 @@ class FakeRecordings:
             raise RecordingNotFound("there is no recording with this id")
         return self.known[tenant_id, recording_id]
 
+    async def media(self, tenant_id: str, recording_id: str) -> Recording:
+        return await self.get(tenant_id, recording_id)
+
 
 class FakeConsent:
     def __init__(self) -> None:
@@ -119,7 +122,10 @@ class FakeConsent:
 
 @dataclass
 class FakeKeys:
-    """Key-management: knows the manifest hashes of the sealing. `opened_at` has the time of each opening."""
+    """Key-management: knows the manifest hashes of the sealing. `opened_at` has the time of each opening.
+
+    `opened` has the rendition of each, and the grant that it was opened under.
+    """
 
     clock: ManualClock
     units: FakeUnits
@@ -128,28 +134,33 @@ class FakeKeys:
     failing: CallwardError | None = None
     opened_at: list[float] = field(default_factory=list)
     granted_before: list[bool] = field(default_factory=list)
+    opened: list[tuple[str, str]] = field(default_factory=list)
 
     async def open_rendition(
         self, person: Person, recording_id: str, rendition: str, grant: Granted
     ) -> Lease:
-        return self._open(recording_id, grant)
+        return self._open(recording_id, grant, rendition)
 
     async def open_call_metadata(self, person: Person, call_id: str, grant: Granted) -> Lease:
-        return self._open(call_id, grant)
+        return self._open(call_id, grant, RENDITION)
 
-    def _open(self, subject: str, grant: Granted) -> Lease:
+    async def open_revision(self, person: Person, revision_id: str, grant: Granted) -> Lease:
+        return self._open(revision_id, grant, RENDITION)
+
+    def _open(self, subject: str, grant: Granted, rendition: str) -> Lease:
         if self.failing is not None:
             raise self.failing
         self.opened_at.append(self.clock.monotonic())
         on_record = [event.event_id for event in self.units.of(Granted)]
         self.granted_before.append(grant.event_id in on_record)
-        return Lease(KEY, self.registered[subject], self.clock.now() + self.lease_for)
+        self.opened.append((rendition, grant.event_id))
+        return Lease(key_of(rendition), self.registered[subject], self.clock.now() + self.lease_for)
 
 
 class Scene:
     """Everything wired, with one sealed recording at a time put in by `add`."""
 
-    def __init__(self, rules: ListeningRules = RULES) -> None:
+    def __init__(self, rules: ListeningRules = RULES, *, max_sessions: int = 100) -> None:
         self.clock, self.units, self.freshness = ManualClock(), FakeUnits(), FakeFreshness()
         self.recordings, self.consent, self.objects = FakeRecordings(), FakeConsent(), MemoryObjects()
         self.keys = FakeKeys(self.clock, self.units)
@@ -162,23 +173,22 @@ class Scene:
             max_audit_lag=timedelta(seconds=30),
             strangers_per_minute=3,
         )
-        media = SealedMedia(self.objects)
+        media = SealedMedia(self.objects, known_parts=1000, read_ahead=262_144)
         self.app = RecordingsApp(self.guard, self.recordings, self.consent, self.keys, media, self.units)
-        sessions = Sessions(self.guard, self.units, self.clock)
-        player = Player(
+        built = build_listening(
             self.guard,
             self.app,
-            sessions,
             self.consent,
             self.keys,
             media,
+            self.units,
             self.clock,
             rules,
-            self.sleep,
+            max_sessions=max_sessions,
+            max_peaks_bytes=MAX_PEAKS,
+            sleep=self.sleep,
         )
-        self.listening = ListeningApp(
-            self.guard, self.app, sessions, self.consent, media, self.units, player, self.clock, rules
-        )
+        self.listening, self.peaks, self.remembered = built.media, built.peaks, built.remembered
 
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)

@@ -1,19 +1,20 @@
 """A sealed recording in memory: real encryption, objects that tests may change behind the manifest's back."""
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from callward.ingest.v1 import manifest_pb2
-from callward_access.domain.model import Media, Recording, Summary
+from callward_access.domain.model import Manifest, Media, Recording, Summary
 from callward_common.ids import new_id
 from callward_common.objects.store import ObjectMissing, StoredObject
-from callward_crypto.keys import associated_data, seal_small
+from callward_crypto.keys import associated_data, derive_subkey, rendition_label, seal_small
 from callward_crypto.streaming import StreamEncryptor
 
 TENANT = "mercy-general"
 RENDITION = "original"
+PEAKS = "peaks"
 KEY = bytes(range(32))
 STARTED = datetime(2026, 11, 24, 8, 50, tzinfo=UTC)
 
@@ -62,12 +63,19 @@ class Sealed:
     @property
     def registered(self) -> bytes:
         """The manifest's hash as key-management has it from the sealing."""
-        return hashlib.sha256(self.recording.manifest).digest()
+        return self.recording.manifest.sha256
 
 
-def stream(plaintext: bytes, recording_id: str, part: int, *, tenant: str = TENANT) -> tuple[bytes, bytes]:
+def key_of(rendition: str) -> bytes:
+    """The key of a rendition: each has its own."""
+    return KEY if rendition == RENDITION else derive_subkey(KEY, rendition_label(rendition))
+
+
+def stream(
+    plaintext: bytes, recording_id: str, part: int, *, tenant: str = TENANT, rendition: str = RENDITION
+) -> tuple[bytes, bytes]:
     """Header and ciphertext of one part, as one attempt to upload it made them."""
-    encryptor = StreamEncryptor(KEY, associated_data(tenant, recording_id, RENDITION, part))
+    encryptor = StreamEncryptor(key_of(rendition), associated_data(tenant, recording_id, rendition, part))
     return encryptor.header, encryptor.update(plaintext) + encryptor.finish()
 
 
@@ -78,16 +86,38 @@ def seal(
     pace: int = 16_000,
     metadata: bytes = b"{}",
     tenant: str = TENANT,
+    peaks: bytes | None = None,
+    peaks_type: str = "application/octet-stream",
 ) -> Sealed:
-    """Seal parts into the store and return the recording as ingest tells of it."""
+    """Seal parts into the store, with peaks where there are some, and return the recording as ingest tells of it."""
     recording_id, call_id = new_id(), new_id()
     manifest = manifest_pb2.Manifest(
         format="callward/1", tenant_id=tenant, recording_id=recording_id, key_id=new_id(), version=1
     )
-    rendition = manifest.renditions.add(name=RENDITION, media_type="audio/wav")
+    _add(objects, manifest, RENDITION, "audio/wav", parts)
+    if peaks is not None:
+        _add(objects, manifest, PEAKS, peaks_type, [peaks])
+    size = sum(map(len, parts))
+    summary = summary_of(recording_id, call_id, state, size, pace)
+    sealed_metadata = seal_small(KEY, associated_data(tenant, call_id, "metadata", 0), metadata)
+    recording = Recording(summary, manifest.key_id, Manifest(manifest.SerializeToString()), sealed_metadata)
+    return Sealed(recording, b"".join(parts), manifest)
+
+
+def _add(
+    objects: MemoryObjects,
+    manifest: manifest_pb2.Manifest,
+    name: str,
+    media_type: str,
+    parts: Sequence[bytes],
+) -> None:
+    rendition = manifest.renditions.add(name=name, media_type=media_type)
     for number, plaintext in enumerate(parts):
-        header, ciphertext = stream(plaintext, recording_id, number, tenant=tenant)
-        key = f"{recording_id}/{number}/first"
+        header, ciphertext = stream(
+            plaintext, manifest.recording_id, number, tenant=manifest.tenant_id, rendition=name
+        )
+        # "first": of which attempt to upload the part it is.
+        key = f"{manifest.recording_id}{'' if name == RENDITION else f'-{name}'}/{number}/first"
         objects.content[key] = ciphertext
         rendition.parts.add(
             object_key=key,
@@ -97,11 +127,6 @@ def seal(
             header=header,
             ciphertext_sha256=hashlib.sha256(ciphertext).digest(),
         )
-    size = sum(map(len, parts))
-    summary = summary_of(recording_id, call_id, state, size, pace)
-    sealed_metadata = seal_small(KEY, associated_data(tenant, call_id, "metadata", 0), metadata)
-    recording = Recording(summary, manifest.key_id, manifest.SerializeToString(), sealed_metadata)
-    return Sealed(recording, b"".join(parts), manifest)
 
 
 def summary_of(recording_id: str, call_id: str, state: str, size: int, pace: int) -> Summary:

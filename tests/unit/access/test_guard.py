@@ -232,8 +232,8 @@ async def test_lists_are_on_record_with_their_count() -> None:
 async def test_a_view_opens_the_sealed_metadata_under_a_durable_grant() -> None:
     scene = Scene()
     recording = scene.add(seal(scene.objects, noise(10), metadata=b'{"telephone": "+15125550199"}'))
-    _, document = await scene.app.view(person(), recording.summary.recording_id, "TREAT")
-    assert document == {"telephone": "+15125550199"}
+    _, metadata = await scene.app.view(person(), recording.summary.recording_id, "TREAT")
+    assert metadata.document == {"telephone": "+15125550199"}
     (grant,) = scene.units.of(Granted)
     assert (grant.act, grant.purpose, grant.policies) == ("view", "TREAT", ["supervisor-views"])
     assert scene.keys.granted_before == [True]

@@ -1,7 +1,6 @@
 """The pace is a person's for a recording: neither many sessions nor waiting turns listening into downloading."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from callward_access.app.playback import MediaStream
 from callward_access.domain.model import Recording
 from callward_access.ports import Person
-from tests.unit.access.scene import RULES, Scene, person
+from tests.unit.access.scene import Scene, person
 from tests.unit.access.sealing import noise, seal
 
 SAM, OLGA = person(), person("olga")
@@ -86,10 +85,10 @@ async def test_another_person_and_another_recording_have_their_own() -> None:
 
 
 async def test_only_so_many_paces_are_remembered() -> None:
-    scene = Scene(replace(RULES, max_sessions=3))
+    scene = Scene(max_sessions=3)
     for _ in range(5):
         await hear(scene, await session(scene, added(scene)), "bytes=0-0")
-    assert len(scene.listening._heard) == 3
+    assert len(scene.remembered._heard) == 3
 
 
 async def test_a_key_is_not_kept_past_its_lease() -> None:
@@ -97,9 +96,9 @@ async def test_a_key_is_not_kept_past_its_lease() -> None:
     recording = added(scene)
     first = await session(scene, recording)
     await hear(scene, first, "bytes=0-0")
-    assert scene.listening._playing[first].lease is not None
+    assert scene.remembered.playing(first).lease is not None
     scene.clock.advance(timedelta(seconds=61))
     await session(scene, recording)
-    assert scene.listening._playing[first].lease is None
+    assert scene.remembered.playing(first).lease is None
     await hear(scene, first, "bytes=0-0")
     assert len(scene.keys.opened_at) == 2

@@ -32,7 +32,10 @@ SERVICES = ("access", "audit", "consent", "ingest", "keys", "retention")
 
 # Read from the schema: class → (activities by number, objects that are required beside those of every event).
 CLASSES: dict[int, tuple[dict[int, str], tuple[str, ...]]] = {
-    3004: ({1: "Create", 2: "Read", 3: "Update", 4: "Delete", 6: "Enroll", 7: "Unenroll"}, ("entity",)),
+    3004: (
+        {1: "Create", 2: "Read", 3: "Update", 4: "Delete", 6: "Enroll", 7: "Unenroll", 9: "Disable"},
+        ("entity",),
+    ),
     6001: ({2: "Read", 5: "Search", 7: "Export"}, ("web_resources",)),
     6003: ({1: "Create", 2: "Read", 3: "Update", 4: "Delete"}, ("actor", "api", "src_endpoint")),
     6005: (
@@ -91,6 +94,8 @@ def sample(field: FieldDescriptor) -> Any:
         FieldDescriptor.CPPTYPE_BOOL: True,
         FieldDescriptor.CPPTYPE_INT32: 7,
         FieldDescriptor.CPPTYPE_INT64: 7_000_000_000,
+        FieldDescriptor.CPPTYPE_UINT32: 7,
+        FieldDescriptor.CPPTYPE_DOUBLE: 0.5,
     }
     return kinds[field.cpp_type]
 

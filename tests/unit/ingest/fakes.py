@@ -8,24 +8,28 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from callward_common.clock import Clock
-from callward_common.errors import CallwardError, Unavailable
+from callward_common.errors import CallwardError, InternalError, NotFound, Unavailable
 from callward_common.ids import new_id
-from callward_common.objects.store import StoredObject
+from callward_common.objects.store import LockState, StoredObject
 from callward_crypto.keys import METADATA_LABEL, derive_subkey, rendition_label
 from callward_ingest.domain.calls import AgeGroup, Call, Evidence, IdentifierKind, NewCall, Pseudonym
 from callward_ingest.domain.decisions import AppliedRule, Decision, MissingEvidence, Outcome, Plan
 from callward_ingest.domain.events import DomainEvent
-from callward_ingest.domain.idempotency import Claim, Claimant, ClaimOutcome, StoredAnswer
 from callward_ingest.domain.keys import DataKey, PublicKey, Receipt, ReceiptStatement, Subject, SubjectKind
 from callward_ingest.domain.recordings import (
     ORIGINAL,
-    Attempt,
-    Page,
-    Recording,
-    RecordingFilter,
-    RecordingState,
-    Sealing,
+    PEAKS,
 )
+from tests.unit.ingest.fakes_history import MemoryReconciliations, MemoryRevisions
+from tests.unit.ingest.fakes_media import NoMasks as NoMasks
+from tests.unit.ingest.fakes_media import WavOnly as WavOnly
+from tests.unit.ingest.fakes_media import wav_only as wav_only
+from tests.unit.ingest.fakes_recordings import MemoryAttempts, MemoryIdempotency, MemoryRecordings
+from tests.unit.ingest.fakes_rows import Held as Held
+from tests.unit.ingest.fakes_rows import Rows as Rows
+from tests.unit.ingest.fakes_uploads import MemoryParts, MemoryUploads
+from tests.unit.ingest.marks_fakes import MemoryHeard, MemoryLegs, MemoryMarks
+from tests.unit.ingest.webhook_fakes import MemoryDeliveries, MemoryWebhooks, Place
 
 RULE = AppliedRule("CA", "all-party", "all_party__consent", "Cal. Penal Code § 632", "high", deciding=True)
 
@@ -93,6 +97,7 @@ class FakeKey:
     data_key: bytes
     state: str = "open"
     manifest_sha256: bytes = b""
+    key_id: str = field(default_factory=new_id)
 
 
 class FakeKeys:
@@ -108,26 +113,45 @@ class FakeKeys:
         assert subject.subject_id not in self.issued
         key = FakeKey(subject, hashlib.sha256(subject.subject_id.encode()).digest())
         self.issued[subject.subject_id] = key
-        return DataKey(new_id(), b"c" * 32, self.subkey(subject.subject_id))
+        return self._data_key(subject)
+
+    async def reissue(self, subject: Subject) -> DataKey:
+        self._fail("reissue")
+        key = self.issued.get(subject.subject_id)
+        if key is None:
+            raise NotFound("There is no such key.")
+        assert key.state == "open"
+        assert key.subject.secret == subject.secret
+        return self._data_key(subject)
+
+    def _data_key(self, subject: Subject) -> DataKey:
+        key = self.issued[subject.subject_id]
+        peaks = derive_subkey(key.data_key, rendition_label(PEAKS))
+        return DataKey(key.key_id, b"c" * 32, self.subkey(subject.subject_id), peaks)
 
     def subkey(self, subject_id: str) -> bytes:
         key = self.issued[subject_id]
-        is_call = key.subject.kind is SubjectKind.call
+        is_call = key.subject.kind is not SubjectKind.recording
         return derive_subkey(key.data_key, METADATA_LABEL if is_call else rendition_label(ORIGINAL))
 
     async def seal(self, subject: Subject, manifest_sha256: bytes) -> datetime:
         self._fail("seal")
         key = self.issued[subject.subject_id]
-        assert key.state == "open"
         assert key.subject.secret == subject.secret
+        if key.state == "sealed":
+            assert key.manifest_sha256 == manifest_sha256
+        else:
+            assert key.state == "open"
         key.state, key.manifest_sha256 = "sealed", manifest_sha256
         return self._clock.now()
 
     async def abandon(self, subject: Subject, reason: str) -> None:
         self._fail("abandon")
-        key = self.issued[subject.subject_id]
-        if key.state != "open":
-            raise Unavailable("The key is not open.")
+        key = self.issued.get(subject.subject_id)
+        if key is None:
+            return
+        if key.state == "sealed":
+            raise InternalError("A sealed key is not given up.")
         key.state = "shred_pending"
 
     def _fail(self, method: str) -> None:
@@ -186,6 +210,7 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self.stored: dict[tuple[str, str], bytes] = {}
+        self.retained: dict[tuple[str, str], datetime] = {}
         self.failing: CallwardError | None = None
 
     async def put(self, key: str, body: AsyncIterable[bytes]) -> StoredObject:
@@ -207,30 +232,23 @@ class MemoryObjects:
         return StoredObject(key, version_id, len(self.stored[key, version_id]))
 
     async def delete(self, key: str, version_id: str) -> None:
+        assert (key, version_id) not in self.retained
         self.stored.pop((key, version_id), None)
+
+    async def retain(self, key: str, version_id: str, *, until: datetime, compliance: bool = False) -> None:
+        assert (key, version_id) in self.stored
+        self.retained[key, version_id] = until
+
+    async def hold(self, key: str, version_id: str, on: bool) -> None:
+        raise NotImplementedError
+
+    async def state(self, key: str, version_id: str) -> LockState:
+        return LockState(self.retained.get((key, version_id)), compliance=False, held=False)
 
     async def versions(self, prefix: str) -> AsyncIterator[StoredObject]:
         for (key, version), content in tuple(self.stored.items()):
             if key.startswith(prefix):
                 yield StoredObject(key, version, len(content))
-
-
-@dataclass
-class Held:
-    claimant: Claimant
-    answer: StoredAnswer | None = None
-
-
-@dataclass
-class Rows:
-    """All rows of one tenant."""
-
-    calls: dict[str, Call] = field(default_factory=dict)
-    pseudonyms: list[Pseudonym] = field(default_factory=list)
-    recordings: dict[str, Recording] = field(default_factory=dict)
-    manifests: dict[str, bytes] = field(default_factory=dict)
-    keys: dict[str, Held] = field(default_factory=dict)
-    events: list[tuple[DomainEvent, str]] = field(default_factory=list)
 
 
 class MemoryUnit:
@@ -239,9 +257,18 @@ class MemoryUnit:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self.calls = MemoryCalls(rows)
+        self.revisions = MemoryRevisions(rows.history, rows.calls, rows.pseudonyms)
+        self.reconciliations = MemoryReconciliations(rows.history)
         self.attempts = MemoryAttempts(rows)
         self.recordings = MemoryRecordings(rows)
         self.idempotency = MemoryIdempotency(rows)
+        self.uploads = MemoryUploads(rows)
+        self.parts = MemoryParts(rows)
+        self.legs = MemoryLegs(rows.marked)
+        self.marks = MemoryMarks(rows.marked)
+        self.heard = MemoryHeard(rows.marked)
+        self.webhooks = MemoryWebhooks(rows.webhooks)
+        self.deliveries = MemoryDeliveries(rows.webhooks)
 
     def record(self, event: DomainEvent, *, event_id: str | None = None) -> None:
         self._rows.events.append((event, event_id or new_id()))
@@ -252,6 +279,8 @@ class MemoryUnits:
 
     def __init__(self) -> None:
         self.tenants: dict[str, Rows] = {}
+        #: The webhooks' work list, of all tenants.
+        self.webhook_work: dict[str, Place] = {}
         self.before_commit: Exception | None = None
         self.after_commit: Exception | None = None
         self.unreachable = False
@@ -264,6 +293,7 @@ class MemoryUnits:
         if self.unreachable:
             raise Unavailable("The database does not answer.")
         working = copy.deepcopy(self.rows(tenant))
+        working.webhooks.tenant, working.webhooks.work = tenant, self.webhook_work
         sealed_before = len(working.manifests)
         yield MemoryUnit(working)
         seals = len(working.manifests) > sealed_before
@@ -295,99 +325,14 @@ class MemoryCalls:
         return ended_at, True
 
 
-class MemoryAttempts:
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+class MemoryWorkList:
+    def __init__(self, units: MemoryUnits) -> None:
+        self._units = units
 
-    async def start(self, attempt: Attempt) -> None:
-        self._rows.recordings[attempt.recording_id] = Recording(
-            recording_id=attempt.recording_id,
-            call_id=attempt.call_id,
-            queue=attempt.queue,
-            call_started_at=self._rows.calls[attempt.call_id].started_at,
-            state=RecordingState.receiving,
-            reasons=(),
-            object_key=attempt.object_key,
-        )
-
-    async def seal(self, sealing: Sealing) -> bool:
-        found = self._rows.recordings[sealing.recording_id]
-        if found.state is not RecordingState.receiving:
-            return False
-        self._rows.manifests[sealing.recording_id] = sealing.manifest
-        self._rows.recordings[sealing.recording_id] = replace(
-            found,
-            state=sealing.state,
-            reasons=sealing.reasons,
-            key_id=sealing.key_id,
-            sealed_at=sealing.sealed_at,
-            retain_until=sealing.retain_until,
-            retention_class=sealing.retention_class,
-            retention_citation=sealing.retention_citation,
-            receipt=sealing.receipt,
-            media=sealing.media,
-        )
-        return True
-
-    async def abandon(self, recording_id: str) -> bool:
-        found = self._rows.recordings[recording_id]
-        if found.state is not RecordingState.receiving:
-            return False
-        self._rows.recordings[recording_id] = replace(found, state=RecordingState.abandoned)
-        return True
-
-    async def lost(self, now: datetime) -> Sequence[Recording]:
-        held = {item.claimant.owner for item in self._rows.keys.values() if item.claimant.held_until > now}
-        receiving = [r for r in self._rows.recordings.values() if r.state is RecordingState.receiving]
-        return [item for item in receiving if item.recording_id not in held]
-
-
-class MemoryRecordings:
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    async def find(self, recording_id: str) -> tuple[Recording, bytes | None] | None:
-        found = self._rows.recordings.get(recording_id)
-        return None if found is None else (found, self._rows.manifests.get(recording_id))
-
-    async def page(self, wanted: RecordingFilter) -> Page:
-        found = [
-            item
-            for _, item in sorted(self._rows.recordings.items(), reverse=True)
-            if item.state in wanted.states and wanted.call_id in (None, item.call_id)
-        ]
-        return Page(tuple(found[: wanted.limit]), len(found) > wanted.limit)
-
-
-class MemoryIdempotency:
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    async def claim(self, key: str, claimant: Claimant, now: datetime) -> Claim:
-        held = self._rows.keys.get(key)
-        if held is not None and held.answer is not None:
-            return Claim(ClaimOutcome.done, answer=held.answer)
-        if held is not None and held.claimant.held_until > now:
-            return Claim(ClaimOutcome.in_use)
-        self._rows.keys[key] = Held(claimant)
-        return Claim(ClaimOutcome.claimed)
-
-    async def renew(self, key: str, claimant: Claimant) -> bool:
-        if not self._mine(key, claimant.owner):
-            return False
-        self._rows.keys[key] = Held(claimant)
-        return True
-
-    async def complete(self, key: str, owner: str, answer: StoredAnswer) -> bool:
-        if not self._mine(key, owner):
-            return False
-        self._rows.keys[key].answer = answer
-        return True
-
-    async def release(self, key: str, owner: str) -> None:
-        if self._mine(key, owner):
-            del self._rows.keys[key]
-
-    def _mine(self, key: str, owner: str) -> bool:
-        held = self._rows.keys.get(key)
-        return held is not None and held.answer is None and held.claimant.owner == owner
+    async def take(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        taken: list[tuple[str, str]] = []
+        for tenant, rows in self._units.tenants.items():
+            for upload_id in [key for key, due in rows.due.items() if due <= now][:limit]:
+                rows.due[upload_id] = until
+                taken.append((tenant, upload_id))
+        return taken

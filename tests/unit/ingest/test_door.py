@@ -14,11 +14,11 @@ from callward_common.errors import InvalidRequest, Unavailable, UnsupportedMedia
 from callward_common.identity import ANONYMOUS
 from callward_ingest.app.denials import Denials
 from callward_ingest.app.directory import Directory
-from callward_ingest.app.intake import StatedDigests
 from callward_ingest.domain.errors import BodyIncomplete, BodyTimeout, BodyTooLarge
 from callward_ingest.domain.events import AccessDenied
+from callward_ingest.domain.uploads import StatedDigests
 from callward_ingest.http import answers
-from callward_ingest.http.body import Body, demand_known_expectation, demand_size, demand_wav
+from callward_ingest.http.body import Body, demand_known_expectation, demand_media, demand_size
 from callward_ingest.http.digests import stated_digests
 from callward_ingest.http.schemas import OpenCallBody
 from callward_ingest.settings import IngestSettings
@@ -62,21 +62,21 @@ def test_without_digest_headers_nothing_is_stated() -> None:
 
 @pytest.mark.parametrize("kind", ["audio/wav", "audio/x-wav", "AUDIO/WAV; codec=1", "audio/vnd.wave"])
 def test_wav_is_taken(kind: str) -> None:
-    demand_wav(request(("Content-Type", kind), ("Content-Encoding", "identity")))
+    demand_media(request(("Content-Type", kind), ("Content-Encoding", "identity")))
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "application/octet-stream", "audio/mpeg", "multipart/form-data; boundary=x"]
+    "kind", ["", "application/octet-stream", "video/mp4", "multipart/form-data; boundary=x"]
 )
 def test_other_media_types_are_refused(kind: str) -> None:
     with pytest.raises(UnsupportedMediaType) as refused:
-        demand_wav(request(("Content-Type", kind)))
+        demand_media(request(("Content-Type", kind)))
     assert ("spooled" in refused.value.detail) == kind.startswith("multipart")
 
 
 def test_content_codings_are_refused() -> None:
     with pytest.raises(UnsupportedMediaType):
-        demand_wav(request(("Content-Type", "audio/wav"), ("Content-Encoding", "gzip")))
+        demand_media(request(("Content-Type", "audio/wav"), ("Content-Encoding", "gzip")))
 
 
 def test_an_announced_size_above_the_limit_is_refused_before_the_body() -> None:

@@ -21,7 +21,7 @@ from callward_ingest.domain.events import (
     UploadAbandoned,
 )
 from callward_ingest.domain.recordings import RecordingState
-from tests.unit.ingest.scene import TENANT, Scene, chunked, wav
+from tests.unit.ingest.scene import TENANT, Scene, chunked, needed, wav
 
 
 def nothing_remains(scene: Scene) -> None:
@@ -44,7 +44,7 @@ async def test_the_same_key_again_gives_the_stored_answer_and_another_body_is_re
     with pytest.raises(IdempotencyKeyReused):
         await scene.send(await scene.open_call())
     assert len(scene.rows.recordings) == 1
-    assert len(scene.objects.stored) == 2
+    assert set(scene.objects.stored) == needed(scene)
 
 
 async def test_one_key_is_used_by_one_upload_at_a_time() -> None:
@@ -88,9 +88,9 @@ async def test_an_attempt_whose_hold_ran_out_is_taken_over_and_cannot_end() -> N
         await first
     states = sorted(item.state for item in scene.rows.recordings.values())
     assert states == [RecordingState.abandoned, RecordingState.sealed]
-    kept = scene.rows.recordings[str(second.body["recordingId"])].object_key
-    assert {key for key, _ in scene.objects.stored} == {kept, f"{kept}.manifest"}
-    assert [e.reason for e in scene.events if isinstance(e, UploadAbandoned)] == ["attempt-lost"]
+    assert scene.rows.recordings[str(second.body["recordingId"])].state is RecordingState.sealed
+    assert set(scene.objects.stored) == needed(scene)
+    assert [e.reason for e in scene.events if isinstance(e, UploadAbandoned)] == ["idempotency-key-in-use"]
 
 
 async def test_a_long_upload_keeps_its_key() -> None:
@@ -113,13 +113,10 @@ AWAY = [Unavailable("away"), DeadlineExceeded("slow")]
 
 
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: error.type)
-@pytest.mark.parametrize("method", ["issue", "seal"])
-async def test_when_keys_are_away_nothing_is_kept_and_the_retry_ends_well(
-    method: str, error: CallwardError
-) -> None:
+async def test_when_no_key_can_be_had_nothing_is_kept_and_the_retry_ends_well(error: CallwardError) -> None:
     scene = Scene()
     call_id = await scene.open_call()
-    scene.keys.failing[method] = error
+    scene.keys.failing["issue"] = error
     with pytest.raises(UploadFailed) as refused:
         await scene.send(call_id)
     assert (refused.value.http_status, refused.value.retry_after is not None) == (503, True)
@@ -129,32 +126,6 @@ async def test_when_keys_are_away_nothing_is_kept_and_the_retry_ends_well(
     assert (await scene.send(call_id)).body["state"] == "sealed"
 
 
-async def test_when_the_signer_is_away_nothing_is_kept_and_the_retry_ends_well() -> None:
-    scene = Scene()
-    call_id = await scene.open_call()
-    scene.signer.failing = Unavailable("away")
-    with pytest.raises(UploadFailed):
-        await scene.send(call_id)
-    assert not scene.objects.stored
-    scene.signer.failing = None
-    answer = await scene.send(call_id)
-    assert (answer.body["state"], answer.replayed) == ("sealed", False)
-
-
-async def test_when_consent_is_away_at_the_end_nothing_is_kept() -> None:
-    scene = Scene()
-    call_id = await scene.open_call()
-
-    async def body() -> AsyncIterator[bytes]:
-        async for chunk in chunked(wav()):
-            yield chunk
-        scene.consent.failing = Unavailable("away")
-
-    with pytest.raises(UploadFailed):
-        await scene.uploads.receive(scene.upload(call_id), body())
-    nothing_remains(scene)
-
-
 async def test_when_the_store_fails_nothing_is_kept() -> None:
     scene = Scene()
     call_id = await scene.open_call()
@@ -162,48 +133,6 @@ async def test_when_the_store_fails_nothing_is_kept() -> None:
     with pytest.raises(UploadFailed):
         await scene.send(call_id)
     nothing_remains(scene)
-
-
-async def test_a_commit_that_failed_is_undone() -> None:
-    scene = Scene()
-    call_id = await scene.open_call()
-    scene.units.before_commit = Unavailable("connection lost")
-    with pytest.raises(UploadFailed):
-        await scene.send(call_id)
-    assert not scene.objects.stored
-    assert not scene.rows.manifests
-
-
-async def test_a_commit_that_went_through_unheard_is_answered_and_loses_nothing() -> None:
-    scene = Scene()
-    call_id = await scene.open_call()
-    scene.units.after_commit = Unavailable("connection lost")
-    answer = await scene.send(call_id)
-    assert (answer.body["state"], len(scene.objects.stored)) == ("sealed", 2)
-    assert (await scene.send(call_id)).body == answer.body
-
-
-async def test_when_the_database_is_gone_objects_stay_until_the_hold_runs_out() -> None:
-    scene = Scene()
-    call_id = await scene.open_call()
-    seal = scene.keys.seal
-
-    async def seal_and_lose_the_database(*arguments: object) -> object:
-        scene.units.unreachable = True
-        return await seal(*arguments)  # type: ignore[arg-type]
-
-    scene.keys.seal = seal_and_lose_the_database  # type: ignore[method-assign, assignment]
-    with pytest.raises(UploadFailed):
-        await scene.send(call_id)
-    assert len(scene.objects.stored) == 2
-    scene.units.unreachable = False
-    scene.keys.seal = seal  # type: ignore[method-assign]
-    with pytest.raises(IdempotencyKeyInUse):
-        await scene.send(call_id)
-    scene.clock.advance(scene.limits.claim_hold)
-    answer = await scene.send(call_id)
-    kept = scene.rows.recordings[str(answer.body["recordingId"])].object_key
-    assert {key for key, _ in scene.objects.stored} == {kept, f"{kept}.manifest"}
 
 
 async def test_a_sender_that_goes_away_after_its_last_byte_finds_its_receipt() -> None:
@@ -321,7 +250,7 @@ async def test_memory_is_bounded_whatever_the_size() -> None:
         await scene.uploads.receive(scene.upload(call_id), watched())
 
 
-async def test_an_attempt_whose_process_is_gone_is_cleared_away_by_the_tenants_next_upload() -> None:
+async def test_an_attempt_whose_process_is_gone_is_cleared_away_by_the_sweeper() -> None:
     scene = Scene()
     call_id = await scene.open_call()
     begun = asyncio.Event()
@@ -338,33 +267,14 @@ async def test_an_attempt_whose_process_is_gone_is_cleared_away_by_the_tenants_n
     with pytest.raises(asyncio.CancelledError):
         await crashed
     scene.units.tenants[TENANT] = rows  # as a process leaves them that dies here
-    object_key = next(iter(rows.recordings.values())).object_key
+    (upload_id,) = rows.uploads
+    scene.keys.issued[upload_id].state = "open"
+    (object_key,) = rows.staged
     scene.objects.stored[object_key, "v1"] = b"ciphertext"
-    assert (await scene.send(call_id, key="soon")).body["state"] == "sealed"
-    assert (object_key, "v1") in scene.objects.stored
+    assert await scene.sweeper.sweep() == {}
     scene.clock.advance(scene.limits.claim_hold)
-    assert (await scene.send(call_id, key="later")).body["state"] == "sealed"
-    assert (object_key, "v1") not in scene.objects.stored
-    states = [item.state for item in scene.rows.recordings.values()]
-    assert states.count(RecordingState.abandoned) == 1
+    assert await scene.sweeper.sweep() == {"lost": 1}
+    assert (scene.objects.stored, scene.keys.issued[upload_id].state) == ({}, "shred_pending")
+    assert [item.state for item in scene.rows.recordings.values()] == [RecordingState.abandoned]
     assert [e.reason for e in scene.events if isinstance(e, UploadAbandoned)] == ["attempt-lost"]
-
-
-async def test_an_attempt_that_is_taken_over_while_it_is_sealed_cannot_end() -> None:
-    scene = Scene()
-    call_id = await scene.open_call()
-    sign = scene.signer.sign_receipt
-
-    async def slow_sign(*arguments: object) -> object:
-        scene.signer.sign_receipt = sign  # type: ignore[method-assign]
-        scene.clock.advance(scene.limits.claim_hold)
-        await scene.send(call_id)
-        return await sign(*arguments)  # type: ignore[arg-type]
-
-    scene.signer.sign_receipt = slow_sign  # type: ignore[method-assign, assignment]
-    with pytest.raises(UploadFailed):
-        await scene.send(call_id)
-    states = sorted(item.state for item in scene.rows.recordings.values())
-    assert states == [RecordingState.abandoned, RecordingState.sealed]
-    assert len(scene.objects.stored) == 2
-    assert (await scene.send(call_id)).replayed
+    assert (await scene.send(call_id, key="crashed")).body["state"] == "sealed"

@@ -10,7 +10,6 @@ import pytest
 from callward.ingest.v1 import manifest_pb2
 from callward_crypto.keys import associated_data, open_small
 from callward_ingest.app.answers import base64url
-from callward_ingest.app.intake import StatedDigests
 from callward_ingest.app.limits import Limits
 from callward_ingest.domain.decisions import Outcome
 from callward_ingest.domain.errors import (
@@ -26,6 +25,7 @@ from callward_ingest.domain.events import (
     UploadAbandoned,
 )
 from callward_ingest.domain.recordings import RecordingState
+from callward_ingest.domain.uploads import StatedDigests
 from tests.unit.ingest.scene import ACTOR, TENANT, Scene, chunked, wav
 
 
@@ -63,9 +63,7 @@ async def test_what_is_stored_decrypts_to_the_body_and_the_manifest_says_so() ->
     registered = hashlib.sha256(scene.rows.manifests[recording_id]).digest()
     assert scene.keys.issued[recording_id].manifest_sha256 == registered
     assert answer.body["manifestSha256"] == base64url(registered)
-    sidecar = [
-        value for (key, _), value in scene.objects.stored.items() if key == f"{part.object_key}.manifest"
-    ]
+    sidecar = [value for (key, _), value in scene.objects.stored.items() if key.endswith(".manifest")]
     assert sidecar == [scene.rows.manifests[recording_id]]
 
 

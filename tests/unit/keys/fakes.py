@@ -19,6 +19,7 @@ from callward_common.ids import new_id
 from callward_common.tokens import MfaRequired, TokenExpired, TokenInvalid
 from callward_keys.app.issuing import Issuing
 from callward_keys.app.keyring import SigningKeyring
+from callward_keys.app.mark_signing import MarkSigning
 from callward_keys.app.opening import Openings
 from callward_keys.app.pseudonyms import Pseudonymising
 from callward_keys.app.signing import CheckpointSigning, ReceiptSigning
@@ -300,6 +301,7 @@ class World:
         self.pseudonymising = Pseudonymising(self.transit, self.tenants, self.clock)
         self.keyring = SigningKeyring(self.transit, self.public_keys, self.clock)
         self.receipts = ReceiptSigning(self.units, self.keyring, self.clock)
+        self.marks = MarkSigning(self.units, self.keyring, self.clock)
         self.checkpoint_signing = CheckpointSigning(self.checkpoints, self.keyring)
 
     def key(self, subject_id: str, kind: SubjectKind = SubjectKind.recording) -> DataKey:

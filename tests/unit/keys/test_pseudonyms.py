@@ -34,7 +34,7 @@ async def test_kinds_quarters_and_tenants_are_apart(world: World) -> None:
         for quarter in ("2026Q3", "2026Q4")
         for kind in IdentifierKind
     ]
-    assert len(set(made)) == 8
+    assert len(set(made)) == 12
 
 
 async def test_values_are_bounded(world: World) -> None:

@@ -210,7 +210,7 @@ def test_the_proofs_of_these_tests_are_those_of_the_library() -> None:
 
 async def test_the_directory_has_every_type_before_the_first_document(world: World) -> None:
     keys, token = await world.keyring.page(0, "")
-    assert {key.document_type.value for key in keys} == {"receipt", "checkpoint"}
+    assert {key.document_type.value for key in keys} == {"receipt", "mark", "checkpoint"}
     assert token == ""
     assert all(key.key_id == thumbprint(key.public_key) for key in keys)
 
