@@ -15,6 +15,8 @@ WORKERS ?= 2
 # Tiers that `make test` runs, in order; `make test TIERS=unit` runs one.
 TIERS ?= unit contract integration e2e architecture docs
 PYTEST_ARGS ?=
+# Where `make wheel` puts it.
+DIST ?= dist
 
 BIN := .venv/bin
 STAMP := .venv/.callward-setup
@@ -53,6 +55,10 @@ demo: setup ## Watch one real call decided upon, sealed, heard and proved
 .PHONY: dev
 dev: setup ## Run the whole platform here, in the foreground
 	@$(BIN)/callward dev
+
+.PHONY: wheel
+wheel: setup ## Build the wheel into dist/, or into the folder DIST
+	@$(BIN)/hatchling build --target wheel --directory $(DIST)
 
 .PHONY: test
 test: setup ## Run the tests; TIERS="unit e2e" chooses, PYTEST_ARGS adds
