@@ -82,12 +82,16 @@ def main() -> None:
         "--reserve-core", action="store_true", help="the server under test has a core of its own"
     )
     parser.add_argument("--only", default="whole,small,live", help="parts, separated by commas")
-    parser.add_argument("--calls", type=int, default=200, help="live calls at once")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long they last")
+    parser.add_argument("--calls", type=int, default=100, help="live calls at once")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long all of them are measured")
     chosen = parser.parse_args()
     parts = set(chosen.only.split(","))
     rows: list[Row] = []
-    environment = {"CALLWARD_INGEST_MAX_PARALLEL_UPLOADS": str(max(256, chosen.calls))}
+    at_once = str(max(256, chosen.calls))
+    environment = {
+        "CALLWARD_INGEST_MAX_PARALLEL_UPLOADS": at_once,
+        "CALLWARD_INGEST_MAX_TENANT_UPLOADS": at_once,
+    }
     with sides.folder() as root, sides.sealed(root, environment) as sealed, sides.raw(root) as raw:
         if chosen.reserve_core:
             raw.reserve_core()

@@ -14,6 +14,9 @@ from bench.payloads import wav
 #: G.711 in two channels, or 16 bits at 8 kHz in one: bytes a second (design target T7).
 RATE: Final = 16_000
 CHUNK_SECONDS: Final = 0.2
+#: Seconds between the begins of calls, and from the last begin to what is measured.
+BEGIN_EVERY: Final = 0.3
+SETTLE: Final = 5.0
 _CHUNK: Final = int(RATE * CHUNK_SECONDS)
 
 
@@ -34,42 +37,61 @@ class Call:
         return worst
 
 
+@dataclass
+class Window:
+    """The time in which every call is under way: what it has cost, and the memory at its end."""
+
+    cpu: float = 0.0
+    database: float = 0.0
+    memory: int = 0
+
+
 def measure(sealed: sides.Sealed, calls: int, seconds: float) -> list[Row]:
-    """Runs `calls` at once for `seconds`, their begins spread over five seconds."""
+    """Lets `calls` begin one after the other, and measures `seconds` in which all of them are under way.
+
+    Beginning and sealing a call cost the same whatever its length: bench.ingest measures them as small uploads.
+    """
     token = sealed.callward.call_platform().token or ""
-    cpu, database, before = sealed.cpu(), sealed.database_cpu(), sealed.memory("VmRSS")
-    body = wav(int(RATE * seconds))
-    highest, done = asyncio.run(_all(sealed, token, body, calls))
+    idle, before = sealed.idle_cores(), sealed.memory("VmRSS")
+    begins = calls * BEGIN_EVERY
+    body = wav(int(RATE * (begins + SETTLE + seconds)))
+    window, done = asyncio.run(_all(sealed, token, body, calls, seconds))
     failed = [call.status for call in done if call.status != 201]
     if failed:
         raise SystemExit(f"{len(failed)} of {calls} live calls failed, the first with {failed[0]}")
-    per_call_second = (sealed.cpu() - cpu) / (calls * seconds)
-    database_share = (sealed.database_cpu() - database) / (calls * seconds)
+    per_call_second = (window.cpu - idle * seconds) / (calls * seconds)
     behind = [call.behind() for call in done]
-    name = f"{calls} live calls of {seconds:g} s"
+    name = f"{calls} live calls"
+    note = f"{idle:.2f} cores when idle are not in it"
     return [
-        Row(f"{name}: T7 CPU of the platform", "µs per call and second", [per_call_second * 1e6], digits=0),
+        Row(f"{name}: T7 CPU of the platform", "µs per call and second", [per_call_second * 1e6], "≤ 200", note, 0),
         Row(f"{name}: T7 calls a core", "calls", [1 / per_call_second], "≥ 5,000", digits=0),
         Row(
-            f"{name}: CPU of PostgreSQL beside it", "µs per call and second", [database_share * 1e6], digits=0
+            f"{name}: CPU of PostgreSQL beside it",
+            "µs per call and second",
+            [1e6 * window.database / (calls * seconds)],
+            digits=0,
         ),
-        Row(f"{name}: T7 memory", "KiB per call", [(highest - before) / calls / 1024], "≤ 256", digits=0),
+        Row(f"{name}: T7 memory", "KiB per call", [(window.memory - before) / calls / 1024], "≤ 256", digits=0),
         Row(f"{name}: T7 acknowledged behind, by call", "s", behind, "≤ 20"),
         Row(f"{name}: T7 acknowledged behind, p99", "s", [harness.quantile(behind, 0.99)], "≤ 20"),
     ]
 
 
-async def _all(sealed: sides.Sealed, token: str, body: bytes, calls: int) -> tuple[int, Sequence[Call]]:
-    done = [Call() for _ in range(calls)]
+async def _all(
+    sealed: sides.Sealed, token: str, body: bytes, calls: int, seconds: float
+) -> tuple[Window, Sequence[Call]]:
+    done, window = [Call() for _ in range(calls)], Window()
     running = asyncio.gather(
-        *(_send(sealed, token, body, call, 5.0 * number / calls) for number, call in enumerate(done))
+        *(_send(sealed, token, body, call, number * BEGIN_EVERY) for number, call in enumerate(done))
     )
-    highest = 0
-    while not running.done():
-        highest = max(highest, sealed.memory("VmRSS"))
-        await asyncio.wait([running], timeout=0.5)
+    await asyncio.sleep(calls * BEGIN_EVERY + SETTLE)
+    window.cpu, window.database = -sealed.cpu(), -sealed.database_cpu()
+    await asyncio.sleep(seconds)
+    window.cpu, window.database = window.cpu + sealed.cpu(), window.database + sealed.database_cpu()
+    window.memory = sealed.memory("VmRSS")
     await running
-    return highest, done
+    return window, done
 
 
 async def _send(sealed: sides.Sealed, token: str, body: bytes, call: Call, wait: float) -> None:

@@ -162,7 +162,7 @@ def test_a_database_that_says_nothing_is_given_up(
     audio, sender = wav(3), Sender(machine, consented_call(machine))
     path = sender.created(body=audio[:100_000])
     with silent(platform, "ingest"):
-        _retried(_within(60.0, lambda: sender.append(path, 100_000, audio[100_000:], complete=True)))
+        _retried(_within(BOUND, lambda: sender.append(path, 100_000, audio[100_000:], complete=True)))
     offset = eventually(lambda: _offset(sender, path), "the offset", within=60)
     if offset < len(audio):
         assert sender.append(path, offset, audio[offset:], complete=True).status == 201

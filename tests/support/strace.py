@@ -6,6 +6,7 @@ The whole content of every write is looked through, not only its begin.
 import os
 import re
 import shutil
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -116,3 +117,19 @@ def _read(pipe: Path, found: Trace) -> None:
     with pipe.open("rb", buffering=4 * 1024 * 1024) as lines:
         for line in lines:
             found.take(line)
+
+
+@contextmanager
+def slowed(pid: int, call: str, *, milliseconds: int) -> Iterator[None]:
+    """Makes every such system call of a process that runs take so much longer within the block.
+
+    For `write` that is its files: what goes to sockets is sent by other calls.
+    """
+    delay = f"inject={call}:delay_exit={milliseconds * 1000}"
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", delay, "-p", str(pid)]
+    with subprocess.Popen(command) as tracer:
+        try:
+            yield
+        finally:
+            tracer.terminate()
+            tracer.wait(timeout=30)

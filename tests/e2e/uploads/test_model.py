@@ -16,7 +16,7 @@ from tests.support.audio import FIRST_SEGMENT, SEGMENT, wav
 from tests.support.doors import Callward
 from tests.support.uploads import EXPECT, INTEROP, HungUp, Sender, heard, upload_id
 
-AUDIO = wav(4)
+AUDIO = wav(3)
 #: Few and small, or as long as segments and a byte to each side of them.
 SIZES = st.one_of(
     st.integers(0, 3_000),
@@ -154,7 +154,7 @@ def test_any_sequence(callward: Callward, sender: Sender) -> None:
     run_state_machine_as_test(
         OneSender,
         settings=settings(
-            max_examples=8,
+            max_examples=7,
             stateful_step_count=9,
             deadline=None,
             suppress_health_check=list(HealthCheck),

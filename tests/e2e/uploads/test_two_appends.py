@@ -10,7 +10,7 @@ from tests.support.audio import wav
 from tests.support.doors import Callward
 from tests.support.uploads import EXPECT, Answer, HungUp, Sender, Wire, heard, shows, upload_id
 
-AUDIO = wav(4)
+AUDIO = wav(3)
 
 
 class Older(threading.Thread):
@@ -62,7 +62,7 @@ def _finish(sender: Sender, path: str, at: int) -> Answer:
 
 
 @shows("R-54", "R-56", "R-57")
-@pytest.mark.parametrize("seeds", [range(6), range(6, 12)], ids=str)
+@pytest.mark.parametrize("seeds", [range(5), range(5, 10)], ids=str)
 def test_the_new_one_wins(sender: Sender, callward: Callward, seeds: range) -> None:
     for seed in seeds:
         path, chance = sender.created(), random.Random(seed)
@@ -80,7 +80,7 @@ def test_the_new_one_wins(sender: Sender, callward: Callward, seeds: range) -> N
 
 @shows("R-54")
 def test_the_same_append_twice_at_the_same_moment(sender: Sender, callward: Callward) -> None:
-    for _ in range(5):
+    for _ in range(4):
         path, answers, together = sender.created(), list[Answer](), threading.Barrier(3)
 
         def send(

@@ -169,7 +169,7 @@ async def test_a_machine_with_its_secret_in_either_place(door: Door) -> None:
         ActorKind.machine,
         "call-platform",
     )
-    assert principal.scopes == {"calls:write", "recordings:write"}
+    assert principal.scopes == {"calls:write", "recordings:write", "webhooks:manage"}
     assert not principal.mfa
 
     secret = door.tokens.accounts.machines[TENANT, "call-platform"].secret

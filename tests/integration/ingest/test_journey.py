@@ -201,7 +201,7 @@ async def test_only_what_is_needed_goes_to_the_neighbours(ingest: World) -> None
         value.encode() in message.SerializeToString() for value in PHI.values() for message in seen
     )
     issued = [m for m in ingest.keys.switch.seen if type(m).__name__ == "IssueDataKeyRequest"]
-    assert [list(m.subkeys.renditions) for m in issued] == [[], ["original"]]
+    assert [list(m.subkeys.renditions) for m in issued] == [[], ["original", "peaks"]]
     assert [m.subkeys.metadata for m in issued] == [True, False]
     assert all(len(m.upload_secret_sha256) == 32 for m in issued)
     assert issued[0].expiry_month == "2036-12"

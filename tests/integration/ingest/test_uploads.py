@@ -168,6 +168,10 @@ async def test_an_attempt_that_was_lost_is_cleared_away_and_a_living_one_is_not(
         assert (await living).status_code == 201
         lost.cancel()
         await asyncio.wait({lost})
+    async with asyncio.timeout(10):
+        # What is sealed is tidied up behind the answer.
+        while await ingest.rows("SELECT 1 FROM open_uploads"):  # noqa: ASYNC110  # rows, no event tells
+            await asyncio.sleep(0.01)
     assert await ingest.sweep() == {}
     assert len(ingest.objects()) == len(await ingest.object_keys())
 

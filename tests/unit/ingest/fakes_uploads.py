@@ -71,7 +71,7 @@ class MemoryUploads:
     async def give_up(self, upload_id: str, state: UploadState, reason: str) -> bool:
         if self._rows.uploads[upload_id].state is not UploadState.receiving:
             return False
-        self._set(upload_id, state=state, reason=reason)
+        self._set(upload_id, state=state, reason=reason, idempotency_key=None)
         return True
 
     async def due(self, upload_id: str, due_at: datetime) -> None:

@@ -9,7 +9,7 @@ from callward_keys.domain.errors import TenantNotActive
 from callward_keys.domain.webhooks import MAX_VERSION
 from tests.unit.keys.fakes import TENANT, World
 
-WEBHOOK = new_id()
+WEBHOOK = "0193f0a0-0000-7000-8000-00000000beef"
 
 
 @pytest.fixture

@@ -27,12 +27,21 @@ class Database:
     """A pool of connections. Each transaction has one of its own, and exactly one tenant or none."""
 
     def __init__(
-        self, engine: AsyncEngine, *, producer: str, clock: Clock, max_event_bytes: int = 262_144
+        self,
+        engine: AsyncEngine,
+        *,
+        producer: str,
+        clock: Clock,
+        max_event_bytes: int = 262_144,
+        patience: float = 10.0,
     ) -> None:
-        """`producer`: the component's name, the source of its events. `max_event_bytes`: of one event."""
+        """`producer`: the component's name, the source of its events. `max_event_bytes`: of one event.
+
+        `patience`: seconds until a connection of the pool has to be there and to have answered.
+        """
         self.engine, self.producer, self.clock = engine, producer, clock
         self.woken = asyncio.Event()
-        self._max_event_bytes = max_event_bytes
+        self._max_event_bytes, self._patience = max_event_bytes, patience
 
     @classmethod
     def connect(
@@ -48,8 +57,9 @@ class Database:
     ) -> "Database":
         """Returns a database that opens connections when they are needed. Timeouts in seconds.
 
-        `connect_timeout` is for opening a connection and for waiting until one is free. After `idle_timeout`
-        PostgreSQL ends a session that stands idle in a transaction: it would hold back every relay.
+        `connect_timeout` is for opening a connection and for waiting until one is free. After `statement_timeout`
+        PostgreSQL ends a statement; one that does not answer even then is given up a little later. After
+        `idle_timeout` it ends a session that stands idle in a transaction: it would hold back every relay.
         """
         settings = {
             "application_name": f"callward-{producer}",
@@ -63,9 +73,14 @@ class Database:
             pool_timeout=connect_timeout,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"timeout": connect_timeout, "server_settings": settings},
+            connect_args={
+                "timeout": connect_timeout,
+                # PostgreSQL's own timeout comes first, unless it says nothing any more.
+                "command_timeout": statement_timeout + connect_timeout,
+                "server_settings": settings,
+            },
         )
-        return cls(engine, producer=producer, clock=clock)
+        return cls(engine, producer=producer, clock=clock, patience=2 * connect_timeout)
 
     async def close(self) -> None:
         """Closes the pool."""
@@ -122,7 +137,8 @@ class Database:
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         connection = self.engine.connect()
         try:
-            await connection.start()
+            async with asyncio.timeout(self._patience):
+                await connection.start()
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             raise DatabaseUnavailable("The database does not answer.", retry_after=1.0) from error
         try:
@@ -131,6 +147,8 @@ class Database:
             if error.connection_invalidated:
                 raise DatabaseUnavailable("The database does not answer.", retry_after=1.0) from error
             raise
+        except TimeoutError as error:  # of the driver: nothing came within its `command_timeout`
+            raise DatabaseUnavailable("The database does not answer.", retry_after=1.0) from error
         finally:
             # Shielded: a cancelled caller must not leave a connection out of the pool.
             await asyncio.shield(connection.close())

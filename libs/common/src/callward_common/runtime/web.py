@@ -15,6 +15,8 @@ from callward_common.http.interim import interim_extension
 
 #: Seconds an idle connection is kept, and bytes of a header block at most.
 KEEP_ALIVE_SECONDS, MAX_HEADER_BYTES = 5, 32 * 1024
+#: Seconds within which a request's head has to come, from the connection or from its first byte on.
+HEAD_SECONDS = 30.0
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -40,13 +42,27 @@ class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a bound on what the parser keeps: head, trailers, a single header of any length.
 
     Counted are the bytes since the parser last told of something other than a header (httptools has no limit).
+    A head that does not come whole within HEAD_SECONDS ends its connection.
     """
 
     _silent, _told = 0, False
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection begins with a head that is waited for."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._head_came()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; past MAX_HEADER_BYTES of headers it answers 400 and closes."""
         self._told = False
+        if self._head is None and self.cycle is not None and self.cycle.response_complete:
+            self._await_head()
         super().data_received(data)
         self._silent = 0 if self._told else self._silent + len(data)
         if self._silent > MAX_HEADER_BYTES and not self.transport.is_closing():
@@ -55,6 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete: the request is handled from here on, and may be answered in between."""
         self._told = True
+        self._head_came()
         before = self.cycle
         super().on_headers_complete()
         cycle = self.cycle
@@ -74,6 +91,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is complete."""
         self._told = True
         super().on_message_complete()
+
+    def _await_head(self) -> None:
+        self._head = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_came(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
 
 
 def listen(address: str) -> socket.socket:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from callward_common.clock import Clock
+from callward_common.errors import CallwardError
 from callward_ingest.app.endings import Endings
 from callward_ingest.app.feed import Feed, Interruption
 from callward_ingest.app.intake import REPR_DIGEST, Intake, demand_digest
@@ -15,6 +16,8 @@ from callward_ingest.app.opening import new_object_key
 from callward_ingest.app.sessions import Session, Sessions
 from callward_ingest.app.upload import OpenUpload
 from callward_ingest.domain.errors import (
+    BodyIncomplete,
+    BodyTimeout,
     BodyTooLarge,
     DigestMismatch,
     InconsistentUploadLength,
@@ -30,6 +33,7 @@ from callward_ingest.ports import Unit, Units
 SEAL_AGAIN_AFTER = timedelta(seconds=30)
 """When the sweeper looks at an upload that is whole and not yet sealed."""
 _UNTIL_SEALED = timedelta(days=7)
+_BROKE_OFF = (BodyIncomplete, BodyTimeout, UploadInterrupted)
 Acknowledge = Callable[[int], Awaitable[None]]
 """Is told every new offset that is durable."""
 
@@ -50,6 +54,10 @@ class Append:
     def completes(self, offset: int) -> bool:
         """Tells whether an upload that has come to `offset` is whole."""
         return self.complete or offset == self.complete_at
+
+    def needs_no_more(self, offset: int, broken: CallwardError) -> bool:
+        """Tells whether a body that broke off had brought its last byte already: the upload is whole all the same."""
+        return offset == self.complete_at and isinstance(broken, _BROKE_OFF)
 
 
 class Appends:
@@ -87,7 +95,7 @@ class Appends:
         kept = False
         try:
             upload = await self._take_parts(opened, feed, append)
-            if feed.broken is not None:
+            if feed.broken is not None and not append.needs_no_more(upload.received, feed.broken):
                 raise feed.broken
             if append.completes(upload.received):
                 upload = await self._complete(upload, session, append, opened.fingerprint_key)
@@ -96,7 +104,7 @@ class Appends:
             kept = True
             await self._sessions.keep(upload, session)
             return upload
-        except (BodyTooLarge, InconsistentUploadLength, DigestMismatch, TooManyParts) as error:
+        except (BodyTooLarge, InconsistentUploadLength, DigestMismatch) as error:
             if not isinstance(error, DigestMismatch) or error.extra.get("header") == REPR_DIGEST:
                 await self._endings.end(upload, UploadState.failed, error.type)
             raise
@@ -131,7 +139,12 @@ class Appends:
         received = upload.received + part.plaintext_size
         if upload.length is not None and received > upload.length:
             raise InconsistentUploadLength("More bytes came than the stated length.")
-        await self._commit(upload, part)
+        try:
+            await self._commit(upload, part)
+        except UploadInterrupted:
+            # Whoever ended the upload meanwhile may have cleaned it away before this object was durable.
+            await self._objects.remove(upload, part.object_key)
+            raise
         return replace(upload, received=received, parts=upload.parts + 1)
 
     async def _commit(self, upload: Upload, part: Part) -> None:
@@ -140,7 +153,6 @@ class Appends:
                 upload.upload_id, upload.epoch, upload.received, part.plaintext_size
             )
             if not done:
-                # Its object is on the list of what was left behind, and goes with the upload's end.
                 raise UploadInterrupted(
                     "A newer request took the upload over.", retry_after=self._limits.retry_after_seconds
                 )

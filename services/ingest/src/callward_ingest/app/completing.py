@@ -22,7 +22,7 @@ from callward_ingest.domain.errors import UploadEnded
 from callward_ingest.domain.events import RecordingQuarantined, RecordingSealed
 from callward_ingest.domain.idempotency import StoredAnswer
 from callward_ingest.domain.keys import Receipt, ReceiptStatement
-from callward_ingest.domain.policy import measured, quarantine_reasons, state_for
+from callward_ingest.domain.policy import DIGEST_NOT_VERIFIED, measured, quarantine_reasons, state_for
 from callward_ingest.domain.recordings import (
     ORIGINAL,
     PEAKS,
@@ -37,8 +37,6 @@ from callward_ingest.domain.uploads import Prepared, Upload, UploadState
 from callward_ingest.ports import Consent, Keys, ManifestEncoder, Signer, Units
 
 _log = logging.getLogger(__name__)
-DIGEST_NOT_VERIFIED = "digest-not-verified"
-"""The code of a recording whose bytes as sent are not known any more, since some of them were silenced."""
 
 
 class Completing:
@@ -140,7 +138,12 @@ class Completing:
             reasons=tuple(reasons),
             masked=masking.ranges,
         )
-        return await self._settle(upload, prepared, renditions)
+        settled = await self._settle(upload, prepared, renditions)
+        if settled.sidecar_key != prepared.sidecar_key:
+            # Whoever settled it may have tidied up before these were durable.
+            for key in (sidecar.key, *(part.object_key for each in renditions[1:] for part in each.parts)):
+                await self._objects.remove(upload, key)
+        return settled
 
     async def _write_peaks(self, opened: OpenUpload, peaks: bytes) -> Part:
         async def once() -> AsyncGenerator[bytes, None]:
@@ -154,10 +157,11 @@ class Completing:
         """Puts what was prepared on record, or returns what another try settled before."""
         async with self._units.begin(upload.tenant) as unit:
             found = await unit.uploads.find(upload.upload_id, lock=True)
+            # Complete already: somebody else sealed it meanwhile, and what was settled is what was sealed.
+            if found is not None and found.whole and found.prepared is not None:
+                return found.prepared
             if found is None or found.state is not UploadState.completing:
                 raise UploadEnded("The upload has ended.")
-            if found.prepared is not None:
-                return found.prepared
             await unit.uploads.prepare(upload.upload_id, prepared)
             for rendition in renditions[1:]:
                 for number, part in enumerate(rendition.parts):

@@ -28,6 +28,7 @@ class Endings:
             sessions,
             clock,
         )
+        self._owed: dict[str, tuple[str, str | None, str]] = {}
 
     async def end(self, upload: Upload, state: UploadState, reason: str) -> bool:
         """Marks an upload ended, gives its key up and deletes its objects; False when it has ended otherwise.
@@ -39,10 +40,38 @@ class Endings:
             ended = await self._mark(upload, state, reason)
         except Exception:
             _log.exception("upload not given up", extra={"recording_id": upload.upload_id})
+            if not upload.resumable:
+                self._owed[upload.upload_id] = (upload.tenant, upload.idempotency_key, reason)
             return False
         if ended:
             await self.clean(upload, state, reason)
         return ended
+
+    async def forget(self, tenant: str, key: str | None, upload_id: str, reason: str) -> None:
+        """Ends a plain upload of which it is not known whether it came on record, and lets go of its Idempotency-Key.
+
+        Nothing is raised: where the database does not answer, it is owed.
+        """
+        try:
+            async with self._units.begin(tenant) as unit:
+                upload = await unit.uploads.find(upload_id)
+                if upload is None and key is not None:
+                    await unit.idempotency.release(key, upload_id)
+        except Exception:
+            _log.exception("upload not given up", extra={"recording_id": upload_id})
+            self._owed[upload_id] = (tenant, key, reason)
+            return
+        if upload is not None and upload.state is UploadState.receiving:
+            await self.end(upload, UploadState.failed, reason)
+
+    async def make_up(self) -> None:
+        """Ends the plain uploads that could not be ended when their requests broke: nobody goes on with them.
+
+        Without it their senders would wait until the hold on their Idempotency-Key is over.
+        """
+        for upload_id in tuple(self._owed):
+            tenant, key, reason = self._owed.pop(upload_id)
+            await self.forget(tenant, key, upload_id, reason)
 
     async def clean(self, upload: Upload, state: UploadState, reason: str) -> bool:
         """Gives the key up and deletes every object, then forgets the upload; False when something is left to do."""

@@ -1,5 +1,6 @@
 """Uploads that resume: created, appended to, looked at, cancelled; sealed once they are whole."""
 
+import hmac
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from callward_ingest.domain.errors import (
     UploadInterrupted,
     UploadNotFound,
 )
+from callward_ingest.domain.fingerprints import commit_to_digest
 from callward_ingest.domain.uploads import GIVEN_UP, Upload, UploadState, settled_length
 from callward_ingest.ports import Units
 
@@ -129,6 +131,13 @@ class Resumable:
                 ended = self._endings.end(upload, UploadState.cancelled, "cancelled-by-sender")
                 if await self._background.finish(ended):
                     return
+                upload = await self._find(tenant, upload_id)
+            if upload.state is UploadState.receiving:
+                raise UploadInterrupted(
+                    "The upload could not be cancelled now.", retry_after=self._limits.retry_after_seconds
+                )
+            if upload.state in GIVEN_UP:
+                return
             raise CompletedUpload("The upload is whole: it is a recording, and is not cancelled any more.")
 
     async def _known(self, wanted: NewUpload) -> Upload | None:
@@ -136,9 +145,23 @@ class Resumable:
             return None
         async with self._units.begin(wanted.tenant) as unit:
             known = await unit.uploads.find_by_key(wanted.key)
-        if known is not None and (known.call_id, known.media_type) != (wanted.call_id, wanted.media_type):
+        if known is not None and not await self._same(known, wanted):
             raise key_reused()
         return known
+
+    async def _same(self, known: Upload, wanted: NewUpload) -> bool:
+        """Tells whether a request is the one that opened an upload, as far as both say what they bring."""
+        if (known.call_id, known.media_type) != (wanted.call_id, wanted.media_type):
+            return False
+        if None not in (known.length, wanted.length) and known.length != wanted.length:
+            return False
+        digest = wanted.stated.representation
+        if known.commitment is None or digest is None:
+            return True
+        key = await self._opening.fingerprint_key(known)
+        return hmac.compare_digest(
+            known.commitment, commit_to_digest(key.receipt_nonce(known.upload_id), digest)
+        )
 
     async def _open(self, wanted: NewUpload, upload_id: str) -> OpenUpload:
         async with self._units.begin(wanted.tenant) as unit:

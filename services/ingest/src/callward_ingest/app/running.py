@@ -18,7 +18,7 @@ class Running:
         self._under_way: dict[str, Interruption] = {}
         self._whole_or_nothing: set[str] = set()
         self._locks: dict[str, asyncio.Lock] = {}
-        self._waiting: Counter[str] = Counter()
+        self._earlier: dict[str, list[Interruption]] = {}
         self._of_tenant: Counter[str] = Counter()
         #: Set once the platform stops: uploads that can go on later end now.
         self.stopping = asyncio.Event()
@@ -48,18 +48,20 @@ class Running:
 
         `whole`: an upload that cannot go on later; when the platform stops it is given time.
         """
-        running = self._under_way.get(upload_id)
-        if running is not None:
-            running.interrupt(
+        mine = Interruption()
+        earlier = self._earlier.setdefault(upload_id, [])
+        # Those that wait for their turn too: nobody waits for a body that a newer request has made void.
+        for each in earlier:
+            each.interrupt(
                 UploadInterrupted(
                     "A newer request took the upload over.", retry_after=self._limits.retry_after_seconds
                 )
             )
         lock = self._locks.setdefault(upload_id, asyncio.Lock())
-        self._waiting[upload_id] += 1
+        earlier.append(mine)
         try:
             async with lock:
-                mine = self._under_way[upload_id] = Interruption()
+                self._under_way[upload_id] = mine
                 if whole:
                     self._whole_or_nothing.add(upload_id)
                 elif self.stopping.is_set():
@@ -71,13 +73,17 @@ class Running:
                     self._whole_or_nothing.discard(upload_id)
                     self._changed.set()
         finally:
-            self._waiting[upload_id] -= 1
-            if not self._waiting[upload_id]:
-                del self._waiting[upload_id], self._locks[upload_id]
+            earlier.remove(mine)
+            if not earlier:
+                del self._earlier[upload_id], self._locks[upload_id]
 
     def runs(self, upload_id: str) -> bool:
         """Tells whether something runs for the upload in this process."""
         return upload_id in self._under_way
+
+    def runs_whole(self, upload_id: str) -> bool:
+        """Tells whether an upload that cannot go on later runs in this process."""
+        return upload_id in self._whole_or_nothing
 
     async def stop(self, patience: float) -> None:
         """Ends everything that can be resumed at once, and the rest when it has not ended within `patience` seconds."""

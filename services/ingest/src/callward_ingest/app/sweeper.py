@@ -45,19 +45,23 @@ class Sweeper:
         """Sweeps until the end."""
         while not stop.is_set():
             try:
-                await self.sweep()
+                await self.sweep(stop)
             except Exception:
                 _log.exception("the sweep failed and is tried again")
             await wait_for_any(stop, within=self._interval)
 
-    async def sweep(self) -> Counter[str]:
-        """Does what is due; returns how many uploads came to what, by a stable code."""
+    async def sweep(self, stop: asyncio.Event | None = None) -> Counter[str]:
+        """Does what is due, until `stop` is set; returns how many uploads came to what, by a stable code."""
         done: Counter[str] = Counter()
         await self._sessions.drop_idle()
+        await self._endings.make_up()
+        # What fails slowly is due again before the sweep ends, and is left to the next one.
+        began = self._clock.now()
         while True:
-            now = self._clock.now()
-            due = await self._work.take(now, now + self._lease, _AT_ONCE)
+            due = await self._work.take(began, self._clock.now() + self._lease, _AT_ONCE)
             for tenant, upload_id in due:
+                if stop is not None and stop.is_set():
+                    return done
                 done[await self._look(tenant, upload_id)] += 1
             if len(due) < _AT_ONCE:
                 break
@@ -66,6 +70,9 @@ class Sweeper:
         return done
 
     async def _look(self, tenant: str, upload_id: str) -> str:
+        if self._running.runs_whole(upload_id):
+            # Its process is this one: it is late, not lost.
+            return "under-way"
         try:
             async with self._running.alone(upload_id):
                 async with self._units.begin(tenant) as unit:

@@ -183,8 +183,7 @@ class Uploads:
         if upload is not None:
             await self._endings.end(upload, UploadState.failed, _reason(error))
             return
-        async with self._units.begin(wanted.tenant) as unit:
-            await unit.idempotency.release(key, upload_id)
+        await self._endings.forget(wanted.tenant, key, upload_id, _reason(error))
 
 
 async def _nothing(_: int) -> None:

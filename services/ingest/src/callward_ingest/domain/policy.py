@@ -9,6 +9,8 @@ from callward_ingest.domain.media import ChannelLevel, MediaFacts
 from callward_ingest.domain.recordings import Measured, RecordingState
 
 EARLIEST_YEAR = 1970
+DIGEST_NOT_VERIFIED = "digest-not-verified"
+"""The code of a recording whose bytes as sent are not known any more, since some of them were silenced."""
 _CONSENT_REASONS = {
     Outcome.revoked: "consent-revoked",
     Outcome.evidence_missing: "consent-evidence-missing",

@@ -1,5 +1,6 @@
 """What a request says of the leg that was recorded, and of its clock."""
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from callward_common.errors import InvalidRequest
 
+_LEG = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 LegQuery = Annotated[
     str | None,
     Query(
@@ -25,6 +27,15 @@ StartedAtQuery = Annotated[
     ),
 ]
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def parse_leg(text: str | None) -> str | None:
+    """Reads the id of a leg that stands elsewhere than in the query. Raises InvalidRequest."""
+    if text is not None and _LEG.fullmatch(text) is None:
+        raise InvalidRequest(
+            "A leg's id has at most 64 letters, digits and . _ : - alone.", extra={"parameter": "leg"}
+        )
+    return text
 
 
 def parse_started_at(text: str) -> datetime:

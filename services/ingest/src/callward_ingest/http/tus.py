@@ -5,6 +5,7 @@ An upload is whole when its offset reaches its length. The receipt is then at /v
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from email.utils import format_datetime
@@ -15,12 +16,13 @@ from starlette.responses import Response
 
 from callward_common.errors import CallwardError, Category, InvalidRequest, UnsupportedMediaType
 from callward_ingest.app.resumable import Bytes
-from callward_ingest.domain.errors import BodyTooLarge, InconsistentUploadLength
+from callward_ingest.domain.errors import BodyTooLarge, InconsistentUploadLength, UploadNotSealed
 from callward_ingest.domain.media_types import parse_media_type
-from callward_ingest.domain.uploads import Upload
+from callward_ingest.domain.uploads import Upload, UploadState
 from callward_ingest.http import upload_fields as fields
 from callward_ingest.http.body import demand_no_coding
-from callward_ingest.http.clocks import parse_started_at
+from callward_ingest.http.clocks import parse_leg, parse_started_at
+from callward_ingest.http.digests import stated_digests
 from callward_ingest.http.guard import principal_of
 from callward_ingest.http.upload_answers import location
 from callward_ingest.http.upload_door import UploadDoor, wanted_upload
@@ -98,6 +100,9 @@ async def create(
     deferred = request.headers.get("upload-defer-length")
     if (length is None) == (deferred is None) or deferred not in (None, "1"):
         raise InvalidRequest("Either Upload-Length or Upload-Defer-Length: 1 is stated.")
+    if "upload-concat" in request.headers:
+        # Taken as a whole upload, each piece would become a recording of its own.
+        raise InvalidRequest("Uploads are not put together here.", extra={"header": "Upload-Concat"})
     metadata = fields.tus_metadata(request)
     kind = metadata.get("filetype", "audio/wav")
     parse_media_type(kind)
@@ -107,7 +112,7 @@ async def create(
     wanted = wanted_upload(request, call or metadata.get("call"), kind, length)
     if started_at is None and "startedAt" in metadata:
         started_at = parse_started_at(metadata["startedAt"])
-    wanted = replace(wanted, leg=leg or metadata.get("leg"), started_at=started_at)
+    wanted = replace(wanted, leg=leg or parse_leg(metadata.get("leg")), started_at=started_at)
 
     async def announce(_: Upload) -> None:
         """Tus has no interim responses."""
@@ -137,8 +142,22 @@ async def append(request: Request, door: UploadDoor, upload_id: str) -> Response
     return Response(None, 204, headers)
 
 
-def state(upload: Upload) -> Response:
-    """Gives the offset to go on at."""
+async def look(door: UploadDoor, tenant: str, upload_id: str) -> Response:
+    """Gives the offset to go on at. At the length, a sender of tus is done: the upload is completed, if it is not yet.
+
+    That is so when a process died, or an append was ended, between the last byte and the end of its request.
+    """
+    upload = await door.resumable.look(tenant, upload_id)
+    if upload.state is UploadState.receiving and upload.received == upload.length:
+        nothing = Bytes(_nothing(), complete=True, acknowledge=_unsaid, length=upload.length)
+        # Not sealed at this moment: it is whole, and is sealed without the sender.
+        with suppress(UploadNotSealed):
+            await door.resumable.append(tenant, upload_id, upload.received, nothing)
+        upload = await door.resumable.status(tenant, upload_id)
+    return _state(upload)
+
+
+def _state(upload: Upload) -> Response:
     headers = {**VERSION_HEADERS, **_expiry(upload), fields.OFFSET: str(upload.received)}
     headers["Cache-Control"] = "no-store"
     if upload.length is None:
@@ -162,6 +181,7 @@ async def _bytes(request: Request, door: UploadDoor, length: int | None, offset:
         complete,
         _unsaid,
         length,
+        digest=stated_digests(request).content,
         verifies=checksum is not None,
         complete_at=length,
     )
@@ -174,6 +194,11 @@ async def _checked(body: AsyncIterator[bytes], algorithm: str, stated: bytes) ->
         yield chunk
     if digest.digest() != stated:
         raise ChecksumMismatch("The bytes do not have the checksum stated.")
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for piece in tuple[bytes, ...]():
+        yield piece
 
 
 async def _unsaid(_: int) -> None:

@@ -62,7 +62,7 @@ def tus_metadata(request: Request) -> dict[str, str]:
         if not key or key in found:
             raise _refusal("Upload-Metadata", "has an empty key, or one that is there twice")
         try:
-            found[key] = base64.b64decode(value.strip(), validate=True).decode()
+            found[key] = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise _refusal("Upload-Metadata", "holds a value that is not base64 of UTF-8") from None
     return found
@@ -81,10 +81,12 @@ def tus_number(request: Request, header: str) -> int | None:
 
 def tus_checksum(request: Request) -> tuple[str, bytes] | None:
     """Returns Upload-Checksum: the algorithm and the digest. Raises InvalidRequest."""
-    text = request.headers.get("upload-checksum")
-    if text is None:
+    stated = request.headers.getlist("upload-checksum")
+    if not stated:
         return None
-    algorithm, _, value = text.strip().partition(" ")
+    if len(stated) > 1:
+        raise _refusal("Upload-Checksum", "is there twice")
+    algorithm, _, value = stated[0].strip().partition(" ")
     sizes = {"sha256": 32, "sha1": 20}
     if algorithm not in sizes:
         raise _refusal("Upload-Checksum", "states another algorithm than sha256 or sha1")

@@ -118,9 +118,10 @@ def _add_state(router: APIRouter, door: UploadDoor) -> None:
     @router.head("/{upload_id}", status_code=204)
     async def look_at_upload(request: Request, upload_id: str) -> Response:
         """Gives the offset to go on at. An append that still runs is ended first, so that the offset holds."""
-        upload = await door.resumable.look(principal_of(request).tenant_id, parse_id(upload_id))
+        tenant, upload_id = principal_of(request).tenant_id, parse_id(upload_id)
         if tus.speaks(request):
-            return tus.state(upload)
+            return await tus.look(door, tenant, upload_id)
+        upload = await door.resumable.look(tenant, upload_id)
         return Response(None, 204, _state_headers(door, upload))
 
     @router.get("/{upload_id}", response_model=UploadAnswer)

@@ -1,14 +1,17 @@
 """Parts of renditions, and the objects that are being written, in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from callward_ingest.domain.recordings import Part
-from callward_ingest.store.tables import PARTS, STAGED_OBJECTS
+from callward_ingest.store.tables import OPEN_UPLOADS, PARTS, STAGED_OBJECTS
 from callward_ingest.store.upload_rows import part_from, part_values
+
+_LOOK_AGAIN_AFTER = timedelta(hours=1)
 
 
 class DatabaseParts:
@@ -47,6 +50,12 @@ class DatabaseParts:
         """Notes an object before it is written, so that a crash cannot hide it."""
         await self._connection.execute(
             sa.insert(STAGED_OBJECTS).values(object_key=object_key, upload_id=upload_id, staged_at=now)
+        )
+        # An upload that another process has ended and settled meanwhile is looked at once more.
+        await self._connection.execute(
+            insert(OPEN_UPLOADS)
+            .values(upload_id=upload_id, tenant_id=self._tenant, due_at=now + _LOOK_AGAIN_AFTER)
+            .on_conflict_do_nothing()
         )
 
     async def leftovers(self, upload_id: str) -> Sequence[str]:

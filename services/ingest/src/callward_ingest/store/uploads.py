@@ -142,9 +142,12 @@ class DatabaseUploads:
     async def give_up(self, upload_id: str, state: UploadState, reason: str) -> bool:
         """Ends an upload without a recording; False when it is whole or has ended already.
 
-        Its secret stays until the upload is settled: with it the key is given up.
+        Its secret stays until the upload is settled: with it the key is given up. Its Idempotency-Key is free at once:
+        the same request, sent again, begins anew.
         """
-        return await self._end(upload_id, UploadState.receiving, state=state.value, reason=reason)
+        return await self._end(
+            upload_id, UploadState.receiving, state=state.value, reason=reason, idempotency_key=None
+        )
 
     async def due(self, upload_id: str, due_at: datetime) -> None:
         """Sets when the sweeper looks at an upload."""
