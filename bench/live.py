@@ -64,7 +64,14 @@ def measure(sealed: sides.Sealed, calls: int, seconds: float) -> list[Row]:
     name = f"{calls} live calls"
     note = f"{idle:.2f} cores when idle are not in it"
     return [
-        Row(f"{name}: T7 CPU of the platform", "µs per call and second", [per_call_second * 1e6], "≤ 200", note, 0),
+        Row(
+            f"{name}: T7 CPU of the platform",
+            "µs per call and second",
+            [per_call_second * 1e6],
+            "≤ 200",
+            note,
+            0,
+        ),
         Row(f"{name}: T7 calls a core", "calls", [1 / per_call_second], "≥ 5,000", digits=0),
         Row(
             f"{name}: CPU of PostgreSQL beside it",
@@ -72,7 +79,9 @@ def measure(sealed: sides.Sealed, calls: int, seconds: float) -> list[Row]:
             [1e6 * window.database / (calls * seconds)],
             digits=0,
         ),
-        Row(f"{name}: T7 memory", "KiB per call", [(window.memory - before) / calls / 1024], "≤ 256", digits=0),
+        Row(
+            f"{name}: T7 memory", "KiB per call", [(window.memory - before) / calls / 1024], "≤ 256", digits=0
+        ),
         Row(f"{name}: T7 acknowledged behind, by call", "s", behind, "≤ 20"),
         Row(f"{name}: T7 acknowledged behind, p99", "s", [harness.quantile(behind, 0.99)], "≤ 20"),
     ]

@@ -158,8 +158,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "OPTIONS /v1/uploads": Endpoint("ingest", 204),
     "GET /v1/uploads/{upload_id}": Endpoint("ingest", 200, "upload_id"),
     "HEAD /v1/uploads/{upload_id}": Endpoint("ingest", 204, "upload_id"),
-    # It says nothing of the upload itself, and so nothing of whether there is one.
-    "OPTIONS /v1/uploads/{upload_id}": Endpoint("ingest", 204),
+    "OPTIONS /v1/uploads/{upload_id}": Endpoint("ingest", 204, "upload_id"),
     "PATCH /v1/uploads/{upload_id}": Endpoint("ingest", 204, "upload_id", headers=_APPEND),
     "DELETE /v1/uploads/{upload_id}": Endpoint("ingest", 204, "upload_id"),
     "GET /v1/recordings/{recording_id}": Endpoint("ingest", 200, "recording_id"),

@@ -210,7 +210,10 @@ def test_a_machine_needs_the_scope(
                 HOSPITAL, "machines", sub="someone", scope="other:read", aud=f"callward-{door}"
             )
             answer = endpoint.send(base(callward, door).having(token), operation, things.names)
-            assert saw(answer) == (403, "scope-missing"), operation.named
+            assert answer.status_code == 403, operation.named
+            # The answer to a HEAD has no body.
+            if operation.method != "head":
+                assert saw(answer) == (403, "scope-missing"), operation.named
 
 
 def test_a_door_takes_its_own_kind_of_token_only(callward: Callward, platform: RunningPlatform) -> None:

@@ -79,7 +79,7 @@ def main() -> None:
 
         return slowly
 
-    setattr(file_objects, "_writing", writing)
+    file_objects._writing = writing
     from callward_cli.main import main as callward
 
     callward()

@@ -171,6 +171,13 @@ class Wire:
         except HungUp:
             return None
 
+    def closed(self) -> bool:
+        """Waits for the end of the connection, orderly or by a reset; False when something else comes."""
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionError:
+            return True
+
     def _body(self, head: Answer) -> bytes:
         if self._method == "HEAD" or head.status < 200 or head.status in (204, 304):
             return b""

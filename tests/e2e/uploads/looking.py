@@ -24,7 +24,7 @@ def dense_wav(size: int, *, seed: int = 1) -> bytes:
 
 def stored(platform: RunningPlatform) -> set[Path]:
     """Every file of the object store, unfinished ones included."""
-    return {path for path in platform.objects.rglob("*") if path.is_file()}
+    return {path for path in platform.objects.rglob("*") if path.is_file() and path.suffix != ".locks"}
 
 
 def key_state(platform: RunningPlatform, recording_id: str) -> str:

@@ -39,11 +39,18 @@ class MemoryUploads:
     async def received_since(self, moment: datetime) -> int:
         return sum(each.received for each in self._rows.uploads.values() if each.created_at >= moment)
 
-    async def begin(self, upload_id: str, offset: int, length: int | None) -> int | None:
+    async def begin(
+        self, upload_id: str, offset: int, length: int | None, *, commitment: bytes | None = None
+    ) -> int | None:
         upload = self._rows.uploads[upload_id]
         if upload.state is not UploadState.receiving or upload.received != offset:
             return None
-        self._set(upload_id, epoch=upload.epoch + 1, length=length)
+        self._set(
+            upload_id,
+            epoch=upload.epoch + 1,
+            length=length,
+            commitment=upload.commitment or commitment,
+        )
         return upload.epoch + 1
 
     async def acknowledge(self, upload_id: str, epoch: int, offset: int, size: int) -> bool:

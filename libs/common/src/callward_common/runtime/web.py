@@ -6,10 +6,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from callward_common.http.interim import interim_extension
 
@@ -61,7 +62,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; past MAX_HEADER_BYTES of headers it answers 400 and closes."""
         self._told = False
-        if self._head is None and self.cycle is not None and self.cycle.response_complete:
+        # uvicorn types the cycle as always there; before the first request it is not.
+        if self._head is None and self.cycle is not None and self.cycle.response_complete:  # type: ignore[redundant-expr]
             self._await_head()
         super().data_received(data)
         self._silent = 0 if self._told else self._silent + len(data)
@@ -81,6 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return self.cycle is cycle and not cycle.response_started
 
             cycle.scope["extensions"] = interim_extension(self.transport, current)
+            cycle.receive = _what_came_first(cycle)  # type: ignore[method-assign]
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body has come."""
@@ -112,6 +115,20 @@ def address_of(listening: socket.socket) -> str:
     """Returns where a socket listens, as "host:port" or "[v6]:port"."""
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _what_came_first(cycle: RequestResponseCycle) -> Any:
+    """Gives a `receive` that tells of a broken connection only after every byte that came over it."""
+    receive = cycle.receive
+
+    async def received() -> Any:
+        message = await receive()
+        if message["type"] == "http.disconnect" and cycle.body and not cycle.response_complete:
+            body, cycle.body = bytes(cycle.body), bytearray()
+            return {"type": "http.request", "body": body, "more_body": True}
+        return message
+
+    return received
 
 
 class WebServer(uvicorn.Server):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from callward_common.clock import Clock
 from callward_common.errors import CallwardError
+from callward_common.objects.store import ObjectMissing
 from callward_ingest.app.endings import Endings
 from callward_ingest.app.feed import Feed, Interruption
 from callward_ingest.app.intake import REPR_DIGEST, Intake, demand_digest
@@ -22,6 +23,7 @@ from callward_ingest.domain.errors import (
     DigestMismatch,
     InconsistentUploadLength,
     TooManyParts,
+    UploadEnded,
     UploadInterrupted,
 )
 from callward_ingest.domain.fingerprints import FingerprintKey, commit_to_digest
@@ -158,6 +160,22 @@ class Appends:
                 )
             await unit.parts.add(upload.upload_id, ORIGINAL, upload.parts, part)
 
+    async def _demand_parts(self, upload: Upload) -> None:
+        """Ends an upload that lost a part in the store, rather than seal what nobody can hear."""
+        if not upload.resumable:
+            return
+        async with self._units.begin(upload.tenant) as unit:
+            parts = await unit.parts.all(upload.upload_id, ORIGINAL)
+        try:
+            for part in parts:
+                await self._objects.demand(part)
+        except ObjectMissing:
+            await self._endings.end(upload, UploadState.failed, "part-lost")
+            raise UploadEnded(
+                "A part of the upload is lost in the store. Create a new one.",
+                extra={"state": UploadState.failed.value},
+            ) from None
+
     async def _keep_key(self, unit: Unit, upload: Upload) -> None:
         """A plain upload that is whole keeps its Idempotency-Key until it is sealed: a retry makes no second one."""
         if upload.idempotency_key is None or upload.resumable:
@@ -174,6 +192,7 @@ class Appends:
         if upload.commitment is not None and session.digest is not None:
             nonce = key.receipt_nonce(upload.upload_id)
             demand_digest(REPR_DIGEST, upload.commitment, commit_to_digest(nonce, session.digest))
+        await self._demand_parts(upload)
         fingerprint = append.intake.fingerprint
         async with self._units.begin(upload.tenant) as unit:
             done = await unit.uploads.complete_body(

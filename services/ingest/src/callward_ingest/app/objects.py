@@ -73,6 +73,10 @@ class Objects:
         """Yields the ciphertext of a part, from byte `start` to before `stop`."""
         return self._store.read(part.object_key, part.version_id, start=start, stop=stop)
 
+    async def demand(self, part: Part) -> None:
+        """Raises ObjectMissing unless the store has the part."""
+        await self._store.stat(part.object_key, part.version_id)
+
     async def retain(self, key: str, version_id: str, until: datetime) -> None:
         """Forbids the deletion of an object until a moment. Doing it again changes nothing."""
         await self._store.retain(key, version_id, until=until)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from callward_common.clock import Clock
-from callward_common.errors import CallwardError, JsonValue
+from callward_common.errors import CallwardError, InvalidRequest, JsonValue
 from callward_ingest.app.appends import Acknowledge, Append
 from callward_ingest.app.background import Background
 from callward_ingest.app.feed import Interruption
@@ -31,7 +31,7 @@ from callward_ingest.ports import Units
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Bytes of one request. `length`: of the whole upload, where stated; `digest`: of these bytes, where stated.
+    """Bytes of one request. `length`: of the whole upload, where stated; `digest`: of these bytes, where stated; `representation`: of the whole.
 
     `acknowledge` is told every offset that is durable, while the request runs. `verifies`: the body checks itself at
     its end, and nothing is acknowledged before. `complete_at`: the upload is whole once it has so many bytes, whatever
@@ -43,6 +43,7 @@ class Bytes:
     acknowledge: Acknowledge
     length: int | None = None
     digest: bytes | None = None
+    representation: bytes | None = None
     verifies: bool = False
     complete_at: int | None = None
 
@@ -108,6 +109,7 @@ class Resumable:
                 opened = await self._opening.reopen(upload)
             except CallwardError as error:
                 raise self._away(error) from error
+            opened = _with_digest(opened, sent.representation)
             return await self._take(opened, replace(sent, length=length), interruption)
 
     async def look(self, tenant: str, upload_id: str) -> Upload:
@@ -187,7 +189,9 @@ class Resumable:
         upload = opened.upload
         length = upload.length if sent.length is None else sent.length
         async with self._units.begin(upload.tenant) as unit:
-            epoch = await unit.uploads.begin(upload.upload_id, upload.received, length)
+            epoch = await unit.uploads.begin(
+                upload.upload_id, upload.received, length, commitment=upload.commitment
+            )
         if epoch is None:
             raise UploadInterrupted(
                 "A newer request took the upload over.", retry_after=self._limits.retry_after_seconds
@@ -275,6 +279,19 @@ def mismatch(expected: int, provided: int) -> MismatchingUploadOffset:
         f"The upload ends at {expected}.",
         extra={"expected-offset": expected, "provided-offset": provided},
     )
+
+
+def _with_digest(opened: OpenUpload, digest: bytes | None) -> OpenUpload:
+    """Returns the upload with what an append says of the whole: stated once, it does not change."""
+    if digest is None:
+        return opened
+    known = opened.upload.commitment
+    stated = commit_to_digest(opened.fingerprint_key.receipt_nonce(opened.upload.upload_id), digest)
+    if known not in (None, stated):
+        raise InvalidRequest(
+            "Repr-Digest is another than the one stated before.", extra={"header": "Repr-Digest"}
+        )
+    return replace(opened, upload=replace(opened.upload, commitment=stated))
 
 
 async def _first(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

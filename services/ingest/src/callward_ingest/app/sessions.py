@@ -44,6 +44,11 @@ class Session:
         return None if self._digest is None or self._unverifiable else self._digest.digest()
 
     @property
+    def digests(self) -> bool:
+        """True where the digest of the whole is made."""
+        return self._digest is not None
+
+    @property
     def unverifiable(self) -> bool:
         """True where a digest is wanted and cannot be known any more: what was sent is not what is stored."""
         return self._digest is not None and self._unverifiable
@@ -106,7 +111,8 @@ class Sessions:
         """Returns the session of an upload at its offset; one that is not here is made from what is stored."""
         upload = opened.upload
         session = self._kept.pop(upload.upload_id, None)
-        if session is not None and session.position == upload.received:
+        fits = session is not None and session.position == upload.received
+        if session is not None and fits and (upload.commitment is None or session.digests):
             return session
         if session is not None:
             await session.close()

@@ -139,6 +139,11 @@ class DigestMismatch(InvalidRequest):
     type = "digest-mismatch"
     title = "Digest mismatch"
 
+    @property
+    def http_headers(self) -> Mapping[str, str]:
+        """Says that every byte had come, where it is the digest of the whole that is wrong."""
+        return {"Upload-Complete": "?1"} if self.extra.get("header") == "Repr-Digest" else {}
+
 
 class BodyTooLarge(TooLarge):
     """The body is larger than the limit for its kind."""

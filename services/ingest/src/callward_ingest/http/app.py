@@ -28,6 +28,7 @@ from callward_ingest.http.reconciliations import PATH as RECONCILIATIONS
 from callward_ingest.http.reconciliations import reconciliations_router
 from callward_ingest.http.recordings import BodyLimits, recordings_router
 from callward_ingest.http.revisions import revisions_router
+from callward_ingest.http.tus_version import TusVersion
 from callward_ingest.http.uploads import uploads_router
 from callward_ingest.http.webhooks import webhooks_router
 from callward_ingest.settings import IngestSettings
@@ -62,7 +63,7 @@ class UseCases:
 
 def make_http(settings: IngestSettings, guard: Guard, use: UseCases, clock: Clock) -> FastAPI:
     """Gives the door for call platforms."""
-    return create_app(
+    app = create_app(
         component="ingest",
         routers=[*_call_routers(settings, guard, use), *_recording_routers(settings, guard, use, clock)],
         title="Callward ingest",
@@ -72,6 +73,8 @@ def make_http(settings: IngestSettings, guard: Guard, use: UseCases, clock: Cloc
         max_json_bytes=settings.max_json_bytes,
         larger_bodies={RECONCILIATIONS: settings.max_reconciliation_bytes},
     )
+    app.add_middleware(TusVersion)
+    return app
 
 
 def _call_routers(settings: IngestSettings, guard: Guard, use: UseCases) -> list[APIRouter]:

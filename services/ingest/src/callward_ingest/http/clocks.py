@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, TypeAdapter, ValidationError
 
 from callward_common.errors import InvalidRequest
 
@@ -19,14 +19,24 @@ LegQuery = Annotated[
         description="The leg that was recorded, as of POST /v1/calls/{call}/legs; without it: the whole call.",
     ),
 ]
+
+
+def _as_rfc_3339(text: object) -> object:
+    """Refuses a bare number, which would be read as seconds since 1970."""
+    if isinstance(text, str) and "T" not in text.upper():
+        raise ValueError("a moment is written as RFC 3339 has it")
+    return text
+
+
+_Moment = Annotated[AwareDatetime, BeforeValidator(_as_rfc_3339)]
 StartedAtQuery = Annotated[
-    AwareDatetime | None,
+    _Moment | None,
     Query(
         alias="startedAt",
         description="When the recording's own clock began (RFC 3339): masks are applied by it. Default: its leg's start.",
     ),
 ]
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(_Moment)
 
 
 def parse_leg(text: str | None) -> str | None:

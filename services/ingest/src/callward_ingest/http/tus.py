@@ -97,7 +97,7 @@ async def create(
     What the query does not say the metadata may: `call`, `leg`, `startedAt`, `filetype`.
     """
     length = fields.tus_number(request, fields.LENGTH)
-    deferred = request.headers.get("upload-defer-length")
+    deferred = fields.tus_single(request, "Upload-Defer-Length")
     if (length is None) == (deferred is None) or deferred not in (None, "1"):
         raise InvalidRequest("Either Upload-Length or Upload-Defer-Length: 1 is stated.")
     if "upload-concat" in request.headers:

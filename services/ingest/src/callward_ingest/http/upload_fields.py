@@ -53,7 +53,7 @@ def wants_interim(request: Request) -> bool:
 
 def tus_metadata(request: Request) -> dict[str, str]:
     """Returns Upload-Metadata of tus 1.0: keys, and values in base64. Raises InvalidRequest."""
-    text = request.headers.get("upload-metadata", "")
+    text = tus_single(request, "Upload-Metadata") or ""
     if len(text) > 4096:
         raise _refusal("Upload-Metadata", "is too long")
     found: dict[str, str] = {}
@@ -66,6 +66,14 @@ def tus_metadata(request: Request) -> dict[str, str]:
         except (binascii.Error, UnicodeDecodeError):
             raise _refusal("Upload-Metadata", "holds a value that is not base64 of UTF-8") from None
     return found
+
+
+def tus_single(request: Request, header: str) -> str | None:
+    """Returns a header that may be there once. Raises InvalidRequest where it is there twice."""
+    values = request.headers.getlist(header)
+    if len(values) > 1:
+        raise _refusal(header, "is there more than once")
+    return values[0] if values else None
 
 
 def tus_number(request: Request, header: str) -> int | None:

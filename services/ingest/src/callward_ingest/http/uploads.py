@@ -106,8 +106,15 @@ def _add_append(router: APIRouter, door: UploadDoor) -> None:
         content = fields.content_length(request)
         whole = offset + content if complete and content is not None else None
         length = settled_length(fields.stated_number(request, fields.LENGTH), whole)
-        digest = stated_digests(request).content
-        sent = Bytes(door.body(request), complete, _progress(request), length, digest)
+        stated = stated_digests(request)
+        sent = Bytes(
+            door.body(request),
+            complete,
+            _progress(request),
+            length,
+            stated.content,
+            representation=stated.representation,
+        )
         outcome = await door.resumable.append(principal_of(request).tenant_id, upload_id, offset, sent)
         if outcome.answer is not None:
             return _taken(outcome)
@@ -133,13 +140,15 @@ def _add_state(router: APIRouter, door: UploadDoor) -> None:
     @router.delete("/{upload_id}", status_code=204)
     async def cancel_upload(request: Request, upload_id: str) -> Response:
         """Ends an upload for good: its objects are deleted and its key is given up."""
+        # Before anything is ended: another version of tus might mean something else by it.
+        tus.speaks(request)
         await door.resumable.cancel(principal_of(request).tenant_id, parse_id(upload_id))
-        return Response(None, 204, tus.VERSION_HEADERS if tus.speaks(request) else None)
+        return Response(None, 204)
 
     @router.options("/{upload_id}", status_code=204)
-    async def describe_upload(upload_id: str) -> Response:
+    async def describe_upload(request: Request, upload_id: str) -> Response:
         """Says how an upload is appended to."""
-        parse_id(upload_id)
+        await door.resumable.status(principal_of(request).tenant_id, parse_id(upload_id))
         return _describe(door)
 
 
@@ -164,7 +173,7 @@ def _demand_complete(request: Request) -> bool:
 
 
 def _demand_partial(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = ", ".join(request.headers.getlist("content-type")).partition(";")[0].strip().lower()
     if kind != fields.PARTIAL_UPLOAD:
         raise UnsupportedMediaType(f"An append is of the type {fields.PARTIAL_UPLOAD}.")
 

@@ -81,7 +81,9 @@ class UploadRows(Protocol):
         """Returns the bytes that the tenant's uploads begun since then have brought."""
         ...
 
-    async def begin(self, upload_id: str, offset: int, length: int | None) -> int | None:
+    async def begin(
+        self, upload_id: str, offset: int, length: int | None, *, commitment: bytes | None = None
+    ) -> int | None:
         """Begins an append at `offset`; returns its epoch, or None where the upload does not end there any more."""
         ...
 

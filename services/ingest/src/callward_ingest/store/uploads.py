@@ -80,13 +80,19 @@ class DatabaseUploads:
         )
         return int((await self._connection.execute(query)).scalar_one())
 
-    async def begin(self, upload_id: str, offset: int, length: int | None) -> int | None:
+    async def begin(
+        self, upload_id: str, offset: int, length: int | None, *, commitment: bytes | None = None
+    ) -> int | None:
         """Begins an append at `offset`; returns its epoch, or None where the upload does not end there any more."""
         change = (
             sa.update(UPLOADS)
             .where(*self._one(upload_id), UPLOADS.c.received == offset)
             .where(UPLOADS.c.state == UploadState.receiving.value)
-            .values(epoch=UPLOADS.c.epoch + 1, length=length)
+            .values(
+                epoch=UPLOADS.c.epoch + 1,
+                length=length,
+                commitment=sa.func.coalesce(UPLOADS.c.commitment, commitment),
+            )
             .returning(UPLOADS.c.epoch)
         )
         row = (await self._connection.execute(change)).first()
