@@ -117,15 +117,7 @@ class Completing:
         renditions = [original]
         if report.peaks:
             renditions.append(Rendition(PEAKS, PEAKS_TYPE, (await self._write_peaks(opened, report.peaks),)))
-        manifest = self._encode_manifest(
-            Manifest(
-                tenant_id=upload.tenant,
-                recording_id=upload.upload_id,
-                key_id=opened.data_key.key_id,
-                key_commitment=opened.data_key.commitment,
-                renditions=tuple(renditions),
-            )
-        )
+        manifest = self._manifest(opened, renditions)
         sidecar_key = f"{new_object_key()}.manifest"
         sidecar = await self._objects.write_sidecar(upload, sidecar_key, manifest)
         prepared = Prepared(
@@ -144,6 +136,17 @@ class Completing:
             for key in (sidecar.key, *(part.object_key for each in renditions[1:] for part in each.parts)):
                 await self._objects.remove(upload, key)
         return settled
+
+    def _manifest(self, opened: OpenUpload, renditions: list[Rendition]) -> bytes:
+        return self._encode_manifest(
+            Manifest(
+                tenant_id=opened.upload.tenant,
+                recording_id=opened.upload.upload_id,
+                key_id=opened.data_key.key_id,
+                key_commitment=opened.data_key.commitment,
+                renditions=tuple(renditions),
+            )
+        )
 
     async def _write_peaks(self, opened: OpenUpload, peaks: bytes) -> Part:
         async def once() -> AsyncGenerator[bytes, None]:
