@@ -15,6 +15,8 @@ WORKERS ?= 2
 # Tiers that `make test` runs, in order; `make test TIERS=unit` runs one.
 TIERS ?= unit contract integration e2e architecture docs
 PYTEST_ARGS ?=
+# What `make bench` measures.
+BENCH ?= sealing ingest seek
 # Where `make wheel` puts it.
 DIST ?= dist
 
@@ -70,6 +72,10 @@ test: setup ## Run the tests; TIERS="unit e2e" chooses, PYTEST_ARGS adds
 		$(BIN)/pytest tests/$$tier $$workers $(PYTEST_ARGS) || failed="$$failed $$tier"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
+
+.PHONY: bench
+bench: setup ## Measure side by side with the same bytes unsealed; BENCH="ingest seek sealing" chooses (minutes, and a quiet machine)
+	@for each in $(BENCH); do echo "== $$each"; $(BIN)/python -m bench.$$each; done
 
 ## ---- Changing it
 
