@@ -18,7 +18,7 @@ import pytest
 from callward.ingest.v1.manifest_pb2 import Manifest
 from tests.support.audio import FIRST_SEGMENT, SEGMENT, wav
 from tests.support.doors import Callward, saw
-from tests.support.journeys import PURPOSE, Recorded, media, record
+from tests.support.journeys import PURPOSE, Recorded, ask_to_listen, media, record
 from tests.support.platform import RunningPlatform
 from tests.support.raw import RawUpload
 from tests.support.waiting import eventually
@@ -274,7 +274,9 @@ def test_another_recordings_manifest(
     where = f"recording_id = '{recorded.recording_id}'"
     columns = {"manifest": other, "sha256": hashlib.sha256(other).digest()}
     with rewritten(platform, "manifests", where, columns):
-        refused_at_once(callward, recorded)
+        # It names another recording: that is seen before there is a session.
+        answer = ask_to_listen(callward.person(), recorded.recording_id)
+        assert saw(answer) == (500, "integrity-failure"), answer.text
     still_plays(callward, recorded)
 
 

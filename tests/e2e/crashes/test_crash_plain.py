@@ -33,7 +33,7 @@ def test_killed_there_the_same_request_gets_one_recording(scene: Crashing, point
         assert answer.status_code in (201, 409, 503), answer.text
         return str(answer.json()["recordingId"]) if answer.status_code == 201 else None
 
-    recording_id = eventually(again, "the receipt")
+    recording_id = eventually(again, "the receipt", within=60)
     scene.kept.append((recording_id, audio))
     scene.settled()
     scene.plays()

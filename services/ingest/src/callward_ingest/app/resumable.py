@@ -100,11 +100,11 @@ class Resumable:
             upload = await self._live(await self._find(tenant, upload_id))
             if upload.state is not UploadState.receiving:
                 return await self._append_to_whole(upload, sent)
+            if offset != upload.received:
+                raise mismatch(upload.received, offset)
             length = settled_length(upload.length, sent.length)
             if length is not None and length > self._limits.max_body_bytes:
                 raise body_too_large(self._limits.max_body_bytes)
-            if offset != upload.received:
-                raise mismatch(upload.received, offset)
             try:
                 opened = await self._opening.reopen(upload)
             except CallwardError as error:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 from callward_common.clock import Clock
 from callward_common.errors import CallwardError, JsonValue
@@ -22,6 +23,8 @@ from callward_ingest.domain.fingerprints import same_fingerprint
 from callward_ingest.domain.idempotency import Claim, Claimant, ClaimOutcome, StoredAnswer
 from callward_ingest.domain.uploads import Upload, UploadState
 from callward_ingest.ports import Units
+
+_UNTIL_REGISTERED = timedelta(seconds=20)
 
 
 class Uploads:
@@ -78,6 +81,7 @@ class Uploads:
             await self._quotas.demand_room(wanted.tenant)
             due_at = self._clock.now() + self._limits.claim_hold
             upload = await self._opening.register(wanted, call, upload_id, due_at)
+            await self._hold(wanted.tenant, key, upload_id)
             opened = await self._begun(await self._opening.issue(upload))
             whole = await self._take(wanted, key, opened, body, interruption)
         except BaseException as error:
@@ -93,7 +97,9 @@ class Uploads:
                 call = await unit.calls.find(wanted.call_id)
                 if call is None:
                     raise CallNotFound("There is no such call.")
-                claim = await unit.idempotency.claim(key, self._claimant(upload_id), self._clock.now())
+                # Shortly at first: until the upload is on record, nobody could tell that its process is dead.
+                claimant = Claimant(upload_id, self._clock.now() + _UNTIL_REGISTERED)
+                claim = await unit.idempotency.claim(key, claimant, self._clock.now())
                 whole = None
                 if claim.outcome is ClaimOutcome.in_use and claim.owner is not None:
                     whole = await unit.uploads.find(claim.owner)
@@ -107,6 +113,11 @@ class Uploads:
             async with self._running.alone(whole.upload_id, whole=True):
                 await self._seal(whole)
         raise key_in_use(self._limits)
+
+    async def _hold(self, tenant: str, key: str, upload_id: str) -> None:
+        async with self._units.begin(tenant) as unit:
+            if not await unit.idempotency.renew(key, self._claimant(upload_id)):
+                raise key_in_use(self._limits)
 
     def _claimant(self, upload_id: str) -> Claimant:
         return Claimant(upload_id, self._clock.now() + self._limits.claim_hold)

@@ -48,7 +48,7 @@ def upload_limit(clock: Clock, max_size: int, upload: Upload | None = None) -> s
 
 def wants_interim(request: Request) -> bool:
     """Tells whether the sender knows interim responses of the draft's version that is spoken here."""
-    return request.headers.get(INTEROP, "").strip() == INTEROP_VERSION
+    return [each.strip() for each in request.headers.getlist(INTEROP)] == [INTEROP_VERSION]
 
 
 def tus_metadata(request: Request) -> dict[str, str]:

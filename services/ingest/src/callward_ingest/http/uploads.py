@@ -1,5 +1,6 @@
 """/v1/uploads: uploads that resume (draft-ietf-httpbis-resumable-upload, interop version 8; tus 1.0 beside it)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -26,6 +27,15 @@ from callward_ingest.http.upload_docs import APPEND_DOCS, CREATE_DOCS
 from callward_ingest.http.upload_door import UploadDoor, wanted_upload
 
 _CALL = Query(description="The id of the call that was recorded; tus may state it as metadata `call`.")
+
+
+class NotAPartialUpload(UnsupportedMediaType):
+    """The body of a PATCH is of another media type than the one that is taken (RFC 5789 section 2.2)."""
+
+    @property
+    def http_headers(self) -> Mapping[str, str]:
+        """Says which type is taken (RFC 5789 section 3.1)."""
+        return {"Accept-Patch": fields.PARTIAL_UPLOAD}
 
 
 def uploads_router(guard: Guard, resumable: Resumable, clock: Clock, limits: BodyLimits) -> APIRouter:
@@ -175,7 +185,7 @@ def _demand_complete(request: Request) -> bool:
 def _demand_partial(request: Request) -> None:
     kind = ", ".join(request.headers.getlist("content-type")).partition(";")[0].strip().lower()
     if kind != fields.PARTIAL_UPLOAD:
-        raise UnsupportedMediaType(f"An append is of the type {fields.PARTIAL_UPLOAD}.")
+        raise NotAPartialUpload(f"An append is of the type {fields.PARTIAL_UPLOAD}.")
 
 
 def _taken(outcome: Outcome) -> JSONResponse:
