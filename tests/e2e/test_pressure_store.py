@@ -1,7 +1,6 @@
 """A store that is slow: no acknowledgement before durability, bounded memory, others go on, and an end in order."""
 
 import select
-import signal
 import sys
 import tempfile
 import threading
@@ -17,7 +16,7 @@ from tests.support.journeys import answered, upload
 from tests.support.memory import MIB, forget_high_water, high_water, resident
 from tests.support.process import DevProcess
 from tests.support.slow_store import hold, release, waiting
-from tests.support.uploads import EXPECT, INTEROP, Sender, Wire, upload_id
+from tests.support.uploads import INTEROP, Sender, Wire, upload_id
 from tests.support.waiting import eventually
 
 PART = 64 * 1024
@@ -133,46 +132,6 @@ def _send(wire: Wire, body: bytes, answers: list[int]) -> None:
 def _still(wires: list[Wire]) -> bool:
     """Tells that no socket takes any more."""
     return not select.select([], [wire.socket for wire in wires], [], 2.0)[1]
-
-
-def test_a_slow_store_is_no_hindrance_to_an_end_in_order(scene: Slow) -> None:
-    audio, call_id = wav(3), scene.call()
-    sender = Sender(scene.platform, call_id)
-    path = sender.created(body=audio[:PART])
-    plain = (("Content-Type", "audio/wav"), ("Idempotency-Key", "in-the-middle"), EXPECT)
-    with ExitStack() as stack:
-        wire = stack.enter_context(sender.appending(path, PART, True, EXPECT, announced=len(audio) - PART))
-        wire.go_ahead()
-        whole = stack.enter_context(
-            sender.open("POST", f"/v1/recordings?call={call_id}", *plain, announced=len(audio))
-        )
-        whole.go_ahead()
-        stack.enter_context(scene.held(2))
-        wire.send(audio[PART:])
-        whole.send(audio[:100_000])
-        _all_wait(scene, 2)
-        scene.process.process.send_signal(signal.SIGTERM)
-        probes: list[str] = []
-        eventually(lambda: _ends(sender, probes), "that the platform ends")
-        release(scene.control)
-        answers = [wire.outcome(), whole.outcome()]
-        assert scene.process.process.wait(timeout=60) == 0
-    for answer in answers:
-        assert answer is None or answer.status in (201, 503), answer
-        assert answer is None or answer.status == 201 or int(answer["Retry-After"]) >= 1
-    scene.start()
-    again = Sender(scene.platform, call_id)
-    for key in probes:
-        # Also one that was ended before it could say where it is: its key finds it, or makes one anew.
-        assert again.cancel(again.create(("Idempotency-Key", key))["Location"]).status == 204
-    offset = again.head(path).offset
-    assert offset >= PART, "what was acknowledged is kept"
-    if offset < len(audio) or not again.head(path).complete:
-        assert again.append(path, offset, audio[offset:], complete=True).status == 201
-    taken = answered(upload(scene.platform, call_id, audio, key="in-the-middle"), 201)
-    scene.kept += [(upload_id(path), audio), (taken["recordingId"], audio)]
-    scene.settled()
-    scene.plays()
 
 
 def _ends(sender: Sender, probes: list[str]) -> bool:
