@@ -73,6 +73,8 @@ def journey(callward: Callward) -> None:
     proof = f"/v1/receipts/{recorded.recording_id}/proof"
     eventually(lambda: sender.get(proof).status_code == 200, "the receipt's proof")
     answered(sender.post("/v1/webhooks", json=WEBHOOK), 201)
+    mark = {"kind": "transfer", "at": STARTED}
+    answered(sender.post(f"/v1/calls/{recorded.call_id}/marks", json=mark), 201)
     answered(sender.post(f"/v1/calls/{recorded.call_id}/revocations", json=REVOCATION), 201)
     assert saw(ask_to_listen(person, recorded.recording_id)) == (403, "consent-forbids")
     for door in (callward.doors.ingest, callward.doors.audit):

@@ -65,7 +65,12 @@ class Crashing:
 
     def settled(self) -> None:
         """Waits until the sweeper has nothing left to do, then demands that every object belongs to a recording."""
-        eventually(lambda: self.rows("SELECT count(*) AS n FROM open_uploads")[0]["n"] == 0, "a clean list")
+        # A step that a crash cut short is left alone for a minute before it is tried again.
+        eventually(
+            lambda: self.rows("SELECT count(*) AS n FROM open_uploads")[0]["n"] == 0,
+            "a clean list",
+            within=90,
+        )
         assert self.rows("SELECT * FROM staged_objects") == []
         needed = self.rows(
             "SELECT p.object_key, p.version_id FROM parts p JOIN recordings r USING (tenant_id, recording_id)"

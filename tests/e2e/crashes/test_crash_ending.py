@@ -15,7 +15,7 @@ def scene() -> Iterator[Crashing]:
         yield started
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("point", CANCEL_POINTS)
 def test_killed_there_nothing_of_a_cancelled_upload_is_left(scene: Crashing, point: str) -> None:
     platform, audio = scene.platform, wav(2)

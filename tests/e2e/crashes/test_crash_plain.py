@@ -21,7 +21,7 @@ def scene() -> Iterator[Crashing]:
         yield started
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_there_the_same_request_gets_one_recording(scene: Crashing, point: str) -> None:
     audio, call_id, key = wav(20), scene.call(), secrets.token_hex(8)

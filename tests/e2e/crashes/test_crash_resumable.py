@@ -83,7 +83,7 @@ class Sender:
         return bool(recording["state"] == "sealed")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_there_it_resumes_whole_and_nothing_is_left(scene: Crashing, point: str) -> None:
     sender = Sender(scene)
