@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from callward_common.telemetry import names
 from tests.e2e.endpoints import WEBHOOK
+from tests.support import journeys
 from tests.support.audio import wav
 from tests.support.doors import Callward, saw
 from tests.support.journeys import REVOCATION, answered, ask_to_listen, media, open_call, pull, record, upload
@@ -73,7 +74,7 @@ def journey(callward: Callward) -> None:
     proof = f"/v1/receipts/{recorded.recording_id}/proof"
     eventually(lambda: sender.get(proof).status_code == 200, "the receipt's proof")
     answered(sender.post("/v1/webhooks", json=WEBHOOK), 201)
-    mark = {"kind": "transfer", "at": STARTED}
+    mark = {"kind": "transfer", "at": journeys.STARTED}
     answered(sender.post(f"/v1/calls/{recorded.call_id}/marks", json=mark), 201)
     answered(sender.post(f"/v1/calls/{recorded.call_id}/revocations", json=REVOCATION), 201)
     assert saw(ask_to_listen(person, recorded.recording_id)) == (403, "consent-forbids")
